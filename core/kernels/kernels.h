@@ -1,0 +1,99 @@
+/* Interfaces of the kernel families: numerics on raw arrays.
+ *
+ * A kernel knows no tensor, allocates nothing and cannot fail: callers have checked the shapes and hand in
+ * scratch of the size that the family's *_scratch function names (in bytes; 0 means NULL is fine).
+ * Outputs come first. Every output is assigned, not added to (the tape sums what several consumers send).
+ * Arrays are dense and row-major; images are NHWC: [n][h][w][c].
+ * Kernels run their own parallel loops through eff_parallel_for, with chunks fixed by the problem, so their
+ * results have the same bits at any thread count.
+ */
+#ifndef EFF_KERNELS_KERNELS_H
+#define EFF_KERNELS_KERNELS_H
+
+#include "base/real.h"
+
+#include <stdbool.h>
+
+typedef enum eff_activation { EFF_ACT_NONE, EFF_ACT_RELU, EFF_ACT_SILU } eff_activation;
+
+/* ---- convolution: families "conv2d" (any groups) and "depthwise" (groups == c, o == c * multiplier) ---- */
+
+typedef struct eff_conv_shape {
+    int64_t n, h, w, c;             /* input  [n][h][w][c] */
+    int64_t oh, ow, o;              /* output [n][oh][ow][o] */
+    int64_t kh, kw;                 /* weights [kh][kw][c/groups][o]; output channel j belongs to group j / (o/groups) */
+    int64_t stride_h, stride_w;
+    int64_t dilation_h, dilation_w;
+    int64_t pad_top, pad_left;      /* zeros before; those after follow from oh and ow */
+    int64_t groups;
+} eff_conv_shape;
+
+typedef enum eff_pass { EFF_FORWARD, EFF_BACKWARD_DATA, EFF_BACKWARD_WEIGHTS } eff_pass;
+
+typedef struct eff_conv_kernels {
+    size_t (*scratch)(const eff_conv_shape *s, eff_pass pass);
+    /* y = conv(x, w) + bias; bias [o] or NULL */
+    void (*forward)(real *y, const real *x, const real *w, const real *bias, const eff_conv_shape *s, void *scratch);
+    /* dx [n][h][w][c] */
+    void (*backward_data)(real *dx, const real *dy, const real *w, const eff_conv_shape *s, void *scratch);
+    /* dw, shaped as w */
+    void (*backward_weights)(real *dw, const real *dy, const real *x, const eff_conv_shape *s, void *scratch);
+} eff_conv_kernels;
+
+/* ---- family "norm": per-channel normalisation of x [rows][c], fused with an activation ----
+ * y = act(x_hat * gamma + beta), x_hat = (x - mean) * rstd */
+
+typedef struct eff_norm_kernels {
+    size_t (*scratch)(int64_t rows, int64_t c);
+    /* mean [c] and biased variance [c] over the rows */
+    void (*statistics)(real *mean, real *variance, const real *x, int64_t rows, int64_t c, void *scratch);
+    /* y = act(x * scale + shift), scale and shift [c]; y may be x */
+    void (*apply)(real *y, const real *x, const real *scale, const real *shift, eff_activation act, int64_t rows,
+                  int64_t c);
+    /* dgamma = sum dz * x_hat, dbeta = sum dz over the rows, where dz = dy * act'(x_hat * gamma + beta) */
+    void (*reduce)(real *dgamma, real *dbeta, const real *dy, const real *x, const real *mean, const real *rstd,
+                   const real *gamma, const real *beta, eff_activation act, int64_t rows, int64_t c, void *scratch);
+    /* dx = gamma * rstd * (dz - (dbeta + x_hat * dgamma) / rows) when training,
+     * dx = gamma * rstd * dz when the statistics were constants (dgamma == NULL) */
+    void (*backward)(real *dx, const real *dy, const real *x, const real *mean, const real *rstd, const real *gamma,
+                     const real *beta, const real *dgamma, const real *dbeta, eff_activation act, int64_t rows,
+                     int64_t c);
+} eff_norm_kernels;
+
+/* ---- family "elementwise" ---- */
+
+typedef enum eff_unary {
+    EFF_UNARY_SILU, EFF_UNARY_RELU, EFF_UNARY_GELU /* exact: x * Phi(x) */, EFF_UNARY_SIGMOID, EFF_UNARY_TANH,
+    EFF_UNARY_EXP, EFF_UNARY_LOG, EFF_UNARY_SQRT, EFF_UNARY_SQUARE, EFF_UNARY_NEG, EFF_UNARY_ABS, EFF_UNARY_COUNT
+} eff_unary;
+
+typedef enum eff_binary { EFF_BINARY_ADD, EFF_BINARY_SUB, EFF_BINARY_MUL, EFF_BINARY_DIV, EFF_BINARY_COUNT } eff_binary;
+
+typedef struct eff_elementwise_kernels {
+    void (*unary)(eff_unary f, real *y, const real *x, int64_t n);
+    /* dx = dy * f'(x); y = f(x) is given too */
+    void (*unary_backward)(eff_unary f, real *dx, const real *dy, const real *x, const real *y, int64_t n);
+    /* y = a (op) b, both [n] */
+    void (*binary)(eff_binary f, real *y, const real *a, const real *b, int64_t n);
+    /* y [outer][rows][c] = a [outer][rows][c] (op) b [outer][c]; outer == 1 adds a bias, outer == batch scales
+     * the channels of each image (squeeze-excite) */
+    void (*binary_rows)(eff_binary f, real *y, const real *a, const real *b, int64_t outer, int64_t rows, int64_t c);
+    /* y [outer][c] = sum over rows of a [outer][rows][c] * b [outer][rows][c]; b == NULL stands for ones */
+    void (*dot_rows)(real *y, const real *a, const real *b, int64_t outer, int64_t rows, int64_t c, void *scratch);
+    size_t (*dot_rows_scratch)(int64_t outer, int64_t rows, int64_t c);
+} eff_elementwise_kernels;
+
+/* ---- family "gemm": c [m][n] = op(a) op(b) (+ c when accumulate), op transposes when asked ----
+ * a is [m][k] or, transposed, [k][m]; b is [k][n] or, transposed, [n][k]; all dense. */
+
+typedef struct eff_gemm_shape {
+    int64_t m, n, k;
+    bool transpose_a, transpose_b, accumulate;
+} eff_gemm_shape;
+
+typedef struct eff_gemm_kernels {
+    size_t (*scratch)(const eff_gemm_shape *s);
+    void (*run)(real *c, const real *a, const real *b, const eff_gemm_shape *s, void *scratch);
+} eff_gemm_kernels;
+
+#endif

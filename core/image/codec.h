@@ -1,0 +1,16 @@
+/* The two decoders behind eff_image_decode; their libraries' headers and jumps stay inside jpeg.c and png.c. */
+#ifndef EFF_IMAGE_CODEC_H
+#define EFF_IMAGE_CODEC_H
+
+#include <stdbool.h>
+
+#include "image/image.h"
+
+/* With pixels == false only height and width are set. */
+eff_status eff_jpeg_decode(eff_image *out, const uint8_t *data, size_t size, bool pixels);
+eff_status eff_png_decode(eff_image *out, const uint8_t *data, size_t size, bool pixels);
+
+/* Refuses sizes beyond the limits of image.h. */
+eff_status eff_codec_check_size(const char *format, int64_t height, int64_t width);
+
+#endif

@@ -1,0 +1,148 @@
+/* JPEG through libjpeg-turbo, with fixed settings (accurate integer DCT, fancy chroma upsampling) so that every
+ * machine sees the same pixels.
+ *
+ * The library reports errors by a function that must not return; it jumps back into `run`, the one place with a
+ * setjmp. Everything that must survive the jump lives in the decoder struct of the caller.
+ */
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jpeglib.h>
+#include <jerror.h>
+
+#include "image/codec.h"
+
+enum { MAX_SCANS = 500 }; /* a progressive file can ask for endless passes over a large image */
+
+typedef struct decoder {
+    struct jpeg_decompress_struct jpeg;
+    struct jpeg_error_mgr errors;
+    struct jpeg_source_mgr source;
+    struct jpeg_progress_mgr progress;
+    jmp_buf failed;
+    char why[JMSG_LENGTH_MAX];
+    eff_image *out;
+    bool pixels;
+    eff_status status; /* of this project's own functions */
+} decoder;
+
+static _Noreturn void on_error(j_common_ptr info)
+{
+    decoder *d = info->client_data;
+    if (!d->why[0]) info->err->format_message(info, d->why);
+    longjmp(d->failed, 1);
+}
+
+static _Noreturn void fail(decoder *d, const char *why)
+{
+    snprintf(d->why, sizeof d->why, "%s", why);
+    longjmp(d->failed, 1);
+}
+
+/* Warnings: pixels that are made up are an error, oddities around them are not. */
+static void on_message(j_common_ptr info, int level)
+{
+    int code = info->err->msg_code;
+    if (level < 0 && (code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_ARITH_BAD_CODE))
+        on_error(info);
+}
+
+static void on_progress(j_common_ptr info)
+{
+    decoder *d = info->client_data;
+    if (d->jpeg.input_scan_number > MAX_SCANS) fail(d, "more than 500 progressive scans");
+}
+
+static void source_nothing(j_decompress_ptr jpeg) { (void)jpeg; }
+
+static boolean source_fill(j_decompress_ptr jpeg)
+{
+    fail(jpeg->client_data, "the data ends early (truncated file?)");
+    return FALSE;
+}
+
+static void source_skip(j_decompress_ptr jpeg, long count)
+{
+    if (count <= 0) return;
+    if ((size_t)count > jpeg->src->bytes_in_buffer) source_fill(jpeg);
+    jpeg->src->next_input_byte += count;
+    jpeg->src->bytes_in_buffer -= (size_t)count;
+}
+
+/* x * y / 255, rounded, as Pillow has it. */
+static int multiply_255(int x, int y)
+{
+    int t = x * y + 128;
+    return ((t >> 8) + t) >> 8;
+}
+
+/* Inverted CMYK (255 = no ink) to RGB. */
+static void cmyk_row(uint8_t *rgb, const uint8_t *cmyk, int width)
+{
+    for (int x = 0; x < width; x++, rgb += 3, cmyk += 4)
+        for (int c = 0; c < 3; c++) rgb[c] = (uint8_t)(cmyk[3] - multiply_255(255 - cmyk[c], cmyk[3]));
+}
+
+static void read_header(decoder *d)
+{
+    struct jpeg_decompress_struct *jpeg = &d->jpeg;
+    jpeg_read_header(jpeg, TRUE);
+    d->status = eff_codec_check_size("JPEG", jpeg->image_height, jpeg->image_width);
+    if (d->status != EFF_OK) longjmp(d->failed, 1);
+    d->out->height = (int)jpeg->image_height;
+    d->out->width = (int)jpeg->image_width;
+}
+
+static void read_pixels(decoder *d)
+{
+    struct jpeg_decompress_struct *jpeg = &d->jpeg;
+    bool cmyk = jpeg->num_components == 4;
+    jpeg->out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
+    jpeg->dct_method = JDCT_ISLOW;
+    jpeg->do_fancy_upsampling = TRUE;
+    d->status = eff_image_reserve(d->out, d->out->height, d->out->width);
+    if (d->status != EFF_OK) longjmp(d->failed, 1);
+    jpeg_start_decompress(jpeg);
+    size_t row = (size_t)d->out->width * 3;
+    JSAMPARRAY four = NULL;
+    if (cmyk) four = jpeg->mem->alloc_sarray((j_common_ptr)jpeg, JPOOL_IMAGE, jpeg->output_width * 4, 1);
+    while (jpeg->output_scanline < jpeg->output_height) {
+        JSAMPROW target = d->out->pixels + jpeg->output_scanline * row;
+        jpeg_read_scanlines(jpeg, cmyk ? four : &target, 1);
+        if (cmyk) cmyk_row(target, four[0], d->out->width);
+    }
+}
+
+static bool run(decoder *d)
+{
+    if (setjmp(d->failed)) return false;
+    jpeg_create_decompress(&d->jpeg);
+    d->jpeg.src = &d->source;
+    d->jpeg.progress = &d->progress;
+    read_header(d);
+    if (d->pixels) read_pixels(d);
+    return true;
+}
+
+eff_status eff_jpeg_decode(eff_image *out, const uint8_t *data, size_t size, bool pixels)
+{
+    decoder d = {.out = out, .pixels = pixels};
+    d.jpeg.err = jpeg_std_error(&d.errors);
+    d.errors.error_exit = on_error;
+    d.errors.emit_message = on_message;
+    d.jpeg.client_data = &d;
+    d.progress.progress_monitor = on_progress;
+    d.source = (struct jpeg_source_mgr){.next_input_byte = data,
+                                        .bytes_in_buffer = size,
+                                        .init_source = source_nothing,
+                                        .fill_input_buffer = source_fill,
+                                        .skip_input_data = source_skip,
+                                        .resync_to_restart = jpeg_resync_to_restart,
+                                        .term_source = source_nothing};
+    bool done = run(&d);
+    jpeg_destroy_decompress(&d.jpeg);
+    if (done) return EFF_OK;
+    if (d.status != EFF_OK) return d.status;
+    return eff_fail(EFF_E_FORMAT, "damaged JPEG: %s", d.why);
+}

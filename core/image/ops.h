@@ -1,0 +1,72 @@
+/* The primitives of augmentation: functions from an 8-bit RGB image to another of the same size.
+ *
+ * They know no magnitude and no randomness; both come from the caller. Where the official code (TensorFlow) and
+ * Pillow differ, the rule says which is followed.
+ */
+#ifndef EFF_IMAGE_OPS_H
+#define EFF_IMAGE_OPS_H
+
+#include "image/image.h"
+
+typedef enum eff_op_rule {
+    EFF_RULE_TF, /* the official EfficientNetV2 code */
+    EFF_RULE_PIL /* Pillow, and with it timm and torchvision */
+} eff_op_rule;
+
+/* ---- Lookup tables: out = table[in], one table of 256 for each channel (or the same for all) ---- */
+
+typedef struct eff_lut {
+    uint8_t table[3][256];
+} eff_lut;
+
+void eff_lut_identity(eff_lut *lut);
+void eff_lut_invert(eff_lut *lut);
+void eff_lut_posterize(eff_lut *lut, int bits);                       /* keeps the upper `bits`; 0 is black, >= 8 all */
+void eff_lut_solarize(eff_lut *lut, int threshold);                   /* x < threshold ? x : 255 - x */
+void eff_lut_solarize_add(eff_lut *lut, int addition, int threshold); /* x < threshold ? clip(x + addition) : x */
+void eff_lut_autocontrast(eff_lut *lut, const eff_image *image, eff_op_rule rule); /* each channel to 0..255 */
+void eff_lut_equalize(eff_lut *lut, const eff_image *image);          /* flattens each channel's histogram */
+void eff_image_apply_lut(eff_image *image, const eff_lut *lut);
+
+/* ---- Blends: degenerate + factor * (image - degenerate), clipped, fraction cut off; 1 changes nothing ---- */
+
+void eff_image_color(eff_image *image, double factor, eff_op_rule rule);    /* degenerate: the luminance */
+void eff_image_contrast(eff_image *image, double factor, eff_op_rule rule); /* degenerate: see eff_contrast_gray */
+void eff_image_brightness(eff_image *image, double factor);                 /* degenerate: black */
+/* Degenerate: smoothed by [1 1 1; 1 5 1; 1 1 1]/13 except for the border. `scratch` is overwritten. */
+eff_status eff_image_sharpness(eff_image *image, double factor, eff_op_rule rule, eff_image *scratch);
+
+/* The gray level that contrast blends with. Pillow: the rounded mean luminance. The official code sums the
+ * histogram's counts instead of its values: pixels / 256, at most 255. */
+int eff_contrast_gray(const eff_image *image, eff_op_rule rule);
+int eff_luminance(const uint8_t *rgb, eff_op_rule rule);
+
+/* ---- Geometry ---- */
+
+/* Output pixel (x, y) takes the nearest input pixel to (m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5]), or `fill`
+ * where that lies outside. out != in. */
+eff_status eff_image_affine(eff_image *out, const eff_image *in, const float m[6], const uint8_t fill[3]);
+void eff_matrix_rotate(float m[6], int height, int width, double degrees); /* about the centre, counter-clockwise */
+void eff_matrix_shear_x(float m[6], double level); /* about the corner */
+void eff_matrix_shear_y(float m[6], double level);
+void eff_matrix_translate(float m[6], double right, double down); /* moves the content */
+
+void eff_image_flip(eff_image *image); /* left to right */
+
+/* Fills rows y .. y+height-1, columns x .. x+width-1 as far as they lie inside. */
+void eff_image_fill(eff_image *image, eff_rect part, const uint8_t color[3]);
+
+/* The square of 2 * half pixels around (y, x), as cutout cuts it; may be empty or leave the image. */
+static inline eff_rect eff_rect_square(int y, int x, int half)
+{
+    return (eff_rect){y - half, x - half, 2 * half, 2 * half};
+}
+eff_rect eff_rect_clip(eff_rect rect, int height, int width);
+
+/* ---- To the network ---- */
+
+/* out = (in - mean) * inverse_std for n pixels. out may be in. */
+void eff_normalize_bytes(float *out, const uint8_t *in, size_t n, const float mean[3], const float inverse_std[3]);
+void eff_normalize_floats(float *out, const float *in, size_t n, const float mean[3], const float inverse_std[3]);
+
+#endif

@@ -1,0 +1,265 @@
+/* The two ways to resize; see resize.h. */
+#include "image/resize.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char *const filter_names[EFF_FILTER_COUNT] = {"tf_bilinear", "tf_bicubic", "pil_bilinear",
+                                                           "pil_bicubic"};
+
+const char *eff_filter_name(eff_filter filter) { return filter_names[filter]; }
+
+eff_status eff_filter_find(eff_filter *filter, const char *name)
+{
+    for (int i = 0; i < EFF_FILTER_COUNT; i++) {
+        if (strcmp(filter_names[i], name) != 0) continue;
+        *filter = (eff_filter)i;
+        return EFF_OK;
+    }
+    return eff_fail(EFF_E_ARGUMENT, "no interpolation \"%s\"; there are tf_bilinear, tf_bicubic, pil_bilinear and "
+                    "pil_bicubic", name);
+}
+
+void eff_resizer_free(eff_resizer *resizer)
+{
+    eff_buffer_free(&resizer->weights);
+    eff_buffer_free(&resizer->rows);
+}
+
+static eff_status check(int height, int width, const eff_image *in, eff_rect part)
+{
+    if (height < 1 || width < 1 || (int64_t)height * width > EFF_IMAGE_MAX_PIXELS)
+        return eff_fail(EFF_E_ARGUMENT, "resize: the target size is %d x %d", height, width);
+    if (part.y < 0 || part.x < 0 || part.height < 1 || part.width < 1 || part.y > in->height - part.height ||
+        part.x > in->width - part.width)
+        return eff_fail(EFF_E_ARGUMENT, "resize: the part %d x %d at (%d, %d) leaves the image of %d x %d pixels",
+                        part.height, part.width, part.y, part.x, in->height, in->width);
+    return EFF_OK;
+}
+
+static const uint8_t *row_of(const eff_image *in, eff_rect part, int y)
+{
+    return in->pixels + ((size_t)(part.y + y) * in->width + part.x) * 3;
+}
+
+/* ---- TensorFlow ---- */
+
+enum { MAX_TAPS = 4, CUBIC_TABLE = 1024 };
+
+/* One output coordinate: source offsets and their weights. */
+typedef struct taps {
+    int at[MAX_TAPS];
+    float weight[MAX_TAPS];
+} taps;
+
+static int clamp_index(int i, int n) { return i < 0 ? 0 : i >= n ? n - 1 : i; }
+
+static void bilinear_taps(taps *t, int out, int in)
+{
+    float scale = (float)in / (float)out;
+    for (int i = 0; i < out; i++) {
+        float at = ((float)i + 0.5f) * scale - 0.5f, low = floorf(at);
+        t[i].at[0] = clamp_index((int)low, in);
+        t[i].at[1] = clamp_index((int)ceilf(at), in);
+        t[i].weight[1] = at - low;
+    }
+}
+
+static float cubic_near(float x, float a) { return ((a + 2.0f) * x - (a + 3.0f)) * x * x + 1.0f; }
+static float cubic_far(float x, float a) { return ((a * x - 5.0f * a) * x + 8.0f * a) * x - 4.0f * a; }
+
+/* TensorFlow takes the weights from a table of 1024 steps a pixel. */
+static void bicubic_taps(taps *t, int out, int in)
+{
+    const float a = -0.75f;
+    float scale = (float)in / (float)out;
+    for (int i = 0; i < out; i++) {
+        float at = (float)i * scale;
+        int low = (int)floorf(at);
+        float x = (float)lrintf((at - (float)low) * CUBIC_TABLE) / CUBIC_TABLE, rest = 1.0f - x;
+        float weights[MAX_TAPS] = {cubic_far(x + 1.0f, a), cubic_near(x, a), cubic_near(rest, a),
+                                   cubic_far(rest + 1.0f, a)};
+        for (int k = 0; k < MAX_TAPS; k++) {
+            t[i].at[k] = clamp_index(low - 1 + k, in);
+            t[i].weight[k] = weights[k];
+        }
+    }
+}
+
+static void bilinear_row(float *out, const uint8_t *top, const uint8_t *bottom, float down, const taps *columns,
+                         int width)
+{
+    for (int x = 0; x < width; x++, out += 3) {
+        int left = columns[x].at[0] * 3, right = columns[x].at[1] * 3;
+        float across = columns[x].weight[1];
+        for (int c = 0; c < 3; c++) {
+            float a = top[left + c], b = top[right + c], d = bottom[left + c], e = bottom[right + c];
+            float upper = a + (b - a) * across, lower = d + (e - d) * across;
+            out[c] = upper + (lower - upper) * down;
+        }
+    }
+}
+
+static void bicubic_row(float *out, const uint8_t *const rows[MAX_TAPS], const float down[MAX_TAPS],
+                        const taps *columns, int width)
+{
+    for (int x = 0; x < width; x++, out += 3) {
+        const taps *t = &columns[x];
+        for (int c = 0; c < 3; c++) {
+            float sum = 0.0f;
+            for (int i = 0; i < MAX_TAPS; i++) {
+                float line = 0.0f;
+                for (int k = 0; k < MAX_TAPS; k++) line += rows[i][t->at[k] * 3 + c] * t->weight[k];
+                sum += line * down[i];
+            }
+            out[c] = sum;
+        }
+    }
+}
+
+eff_status eff_resize_float(float *out, int height, int width, const eff_image *in, eff_rect part, eff_filter filter,
+                            eff_resizer *resizer)
+{
+    EFF_TRY(check(height, width, in, part));
+    if (!eff_filter_is_float(filter))
+        return eff_fail(EFF_E_ARGUMENT, "resize: %s gives bytes, not floats", eff_filter_name(filter));
+    EFF_TRY(eff_buffer_reserve(&resizer->weights, (size_t)(height + width) * sizeof(taps)));
+    taps *rows = (taps *)resizer->weights.data, *columns = rows + height;
+    if (filter == EFF_FILTER_TF_BILINEAR) {
+        bilinear_taps(rows, height, part.height);
+        bilinear_taps(columns, width, part.width);
+        for (int y = 0; y < height; y++)
+            bilinear_row(out + (size_t)y * width * 3, row_of(in, part, rows[y].at[0]), row_of(in, part, rows[y].at[1]),
+                         rows[y].weight[1], columns, width);
+        return EFF_OK;
+    }
+    bicubic_taps(rows, height, part.height);
+    bicubic_taps(columns, width, part.width);
+    for (int y = 0; y < height; y++) {
+        const uint8_t *four[MAX_TAPS];
+        for (int k = 0; k < MAX_TAPS; k++) four[k] = row_of(in, part, rows[y].at[k]);
+        bicubic_row(out + (size_t)y * width * 3, four, rows[y].weight, columns, width);
+    }
+    return EFF_OK;
+}
+
+/* ---- Pillow ---- */
+
+enum { PRECISION = 32 - 8 - 2 }; /* fraction bits of a weight */
+
+/* The weights of one axis: output i sums source first[i] .. first[i]+count[i]-1 with weight[i * stride + k]. */
+typedef struct axis {
+    int *first, *count;
+    int32_t *weight;
+    int stride;
+} axis;
+
+static double triangle_filter(double x)
+{
+    x = fabs(x);
+    return x < 1.0 ? 1.0 - x : 0.0;
+}
+
+static double cubic_filter(double x)
+{
+    const double a = -0.5;
+    x = fabs(x);
+    if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
+    if (x < 2.0) return (((x - 5) * x + 8) * x - 4) * a;
+    return 0.0;
+}
+
+static double filter_support(eff_filter filter, int out, int in)
+{
+    double scale = (double)in / out;
+    return (filter == EFF_FILTER_PIL_BICUBIC ? 2.0 : 1.0) * (scale < 1.0 ? 1.0 : scale);
+}
+
+static int axis_stride(eff_filter filter, int out, int in) { return (int)ceil(filter_support(filter, out, in)) * 2 + 1; }
+
+static size_t axis_words(eff_filter filter, int out, int in)
+{
+    return (size_t)out * (2 + (size_t)axis_stride(filter, out, in));
+}
+
+static int32_t to_fixed(double weight)
+{
+    double scaled = weight * (1 << PRECISION);
+    return (int32_t)(scaled < 0.0 ? scaled - 0.5 : scaled + 0.5);
+}
+
+static axis make_axis(int32_t *memory, eff_filter filter, int out, int in)
+{
+    double (*weigh)(double) = filter == EFF_FILTER_PIL_BICUBIC ? cubic_filter : triangle_filter;
+    double scale = (double)in / out, stretch = scale < 1.0 ? 1.0 : scale, support = filter_support(filter, out, in);
+    axis a = {memory, memory + out, memory + 2 * (size_t)out, axis_stride(filter, out, in)};
+    for (int i = 0; i < out; i++) {
+        double center = (i + 0.5) * scale, sum = 0.0, inverse = 1.0 / stretch;
+        int low = (int)(center - support + 0.5), high = (int)(center + support + 0.5);
+        if (low < 0) low = 0;
+        if (high > in) high = in;
+        a.first[i] = low;
+        a.count[i] = high - low;
+        for (int k = 0; k < high - low; k++) sum += weigh((k + low - center + 0.5) * inverse);
+        for (int k = 0; k < high - low; k++) {
+            double weight = weigh((k + low - center + 0.5) * inverse);
+            a.weight[(size_t)i * a.stride + k] = to_fixed(sum != 0.0 ? weight / sum : weight);
+        }
+    }
+    return a;
+}
+
+static uint8_t from_fixed(int32_t sum)
+{
+    int32_t value = sum >> PRECISION;
+    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+static void squeeze_row(uint8_t *out, const uint8_t *in, const axis *columns, int width)
+{
+    for (int x = 0; x < width; x++, out += 3) {
+        const uint8_t *pixel = in + (size_t)columns->first[x] * 3;
+        const int32_t *weight = columns->weight + (size_t)x * columns->stride;
+        int32_t r = 1 << (PRECISION - 1), g = r, b = r;
+        for (int k = 0; k < columns->count[x]; k++, pixel += 3) {
+            r += pixel[0] * weight[k];
+            g += pixel[1] * weight[k];
+            b += pixel[2] * weight[k];
+        }
+        out[0] = from_fixed(r);
+        out[1] = from_fixed(g);
+        out[2] = from_fixed(b);
+    }
+}
+
+/* sums[0..n-1] is scratch. */
+static void squeeze_column(uint8_t *out, int32_t *sums, const uint8_t *in, size_t row, const int32_t *weight, int count)
+{
+    for (size_t i = 0; i < row; i++) sums[i] = 1 << (PRECISION - 1);
+    for (int k = 0; k < count; k++)
+        for (size_t i = 0; i < row; i++) sums[i] += in[(size_t)k * row + i] * weight[k];
+    for (size_t i = 0; i < row; i++) out[i] = from_fixed(sums[i]);
+}
+
+eff_status eff_resize_bytes(eff_image *out, int height, int width, const eff_image *in, eff_rect part,
+                            eff_filter filter, eff_resizer *resizer)
+{
+    EFF_TRY(check(height, width, in, part));
+    if (eff_filter_is_float(filter))
+        return eff_fail(EFF_E_ARGUMENT, "resize: %s gives floats, not bytes", eff_filter_name(filter));
+    size_t down_words = axis_words(filter, height, part.height), across_words = axis_words(filter, width, part.width);
+    size_t row = (size_t)width * 3;
+    EFF_TRY(eff_image_reserve(out, height, width));
+    EFF_TRY(eff_buffer_reserve(&resizer->weights, (down_words + across_words + row) * sizeof(int32_t)));
+    EFF_TRY(eff_buffer_reserve(&resizer->rows, (size_t)part.height * row));
+    int32_t *memory = (int32_t *)resizer->weights.data, *sums = memory + down_words + across_words;
+    axis down = make_axis(memory, filter, height, part.height);
+    axis across = make_axis(memory + down_words, filter, width, part.width);
+    int last = height - 1, first_row = down.first[0], end_row = down.first[last] + down.count[last];
+    for (int y = first_row; y < end_row; y++)
+        squeeze_row(resizer->rows.data + y * row, row_of(in, part, y), &across, width);
+    for (int y = 0; y < height; y++)
+        squeeze_column(out->pixels + y * row, sums, resizer->rows.data + down.first[y] * row, row,
+                       down.weight + (size_t)y * down.stride, down.count[y]);
+    return EFF_OK;
+}

@@ -1,0 +1,127 @@
+/* Normalisation per channel as the definition has it: two passes for the variance, sums in double. */
+#include "base/parallel.h"
+#include "kernels/reference/scalar.h"
+#include "kernels/variants.h"
+
+/* Channels summed, and rows mapped, at a time */
+enum { CHANNELS = 16, ROWS = 64 };
+
+typedef struct problem {
+    real *out, *out2;
+    const real *x, *dy, *mean, *rstd, *gamma, *beta, *dgamma, *dbeta;
+    eff_activation act;
+    int64_t rows, c;
+} problem;
+
+static size_t no_scratch(int64_t rows, int64_t c)
+{
+    (void)rows;
+    (void)c;
+    return 0;
+}
+
+static void statistics_of_channel(real *mean, real *variance, const problem *p, int64_t channel)
+{
+    double sum = 0, squares = 0;
+    for (int64_t r = 0; r < p->rows; r++) sum += p->x[r * p->c + channel];
+    double m = sum / (double)p->rows;
+    for (int64_t r = 0; r < p->rows; r++) {
+        double d = p->x[r * p->c + channel] - m;
+        squares += d * d;
+    }
+    mean[channel] = (real)m;
+    variance[channel] = (real)(squares / (double)p->rows);
+}
+
+static void statistics_of_channels(void *context, int64_t block, int worker)
+{
+    (void)worker;
+    const problem *p = context;
+    for (int64_t j = block * CHANNELS; j < (block + 1) * CHANNELS && j < p->c; j++)
+        statistics_of_channel(p->out, p->out2, p, j);
+}
+
+static void statistics(real *mean, real *variance, const real *x, int64_t rows, int64_t c, void *scratch)
+{
+    (void)scratch;
+    problem p = {.out = mean, .out2 = variance, .x = x, .rows = rows, .c = c};
+    eff_parallel_for(eff_chunks(c, CHANNELS), statistics_of_channels, &p);
+}
+
+/* gamma is the scale and beta the shift here */
+static void apply_rows(void *context, int64_t chunk, int worker)
+{
+    (void)worker;
+    const problem *p = context;
+    for (int64_t r = chunk * ROWS; r < (chunk + 1) * ROWS && r < p->rows; r++)
+        for (int64_t j = 0; j < p->c; j++)
+            p->out[r * p->c + j] = scalar_activation(p->act, p->x[r * p->c + j] * p->gamma[j] + p->beta[j]);
+}
+
+static void apply(real *y, const real *x, const real *scale, const real *shift, eff_activation act, int64_t rows,
+                  int64_t c)
+{
+    problem p = {.out = y, .x = x, .gamma = scale, .beta = shift, .act = act, .rows = rows, .c = c};
+    eff_parallel_for(eff_chunks(rows, ROWS), apply_rows, &p);
+}
+
+static real normalised(const problem *p, int64_t r, int64_t j)
+{
+    return (p->x[r * p->c + j] - p->mean[j]) * p->rstd[j];
+}
+
+static real dz_at(const problem *p, real x_hat, int64_t r, int64_t j)
+{
+    return p->dy[r * p->c + j] * scalar_activation_slope(p->act, x_hat * p->gamma[j] + p->beta[j]);
+}
+
+static void reduce_channels(void *context, int64_t block, int worker)
+{
+    (void)worker;
+    const problem *p = context;
+    for (int64_t j = block * CHANNELS; j < (block + 1) * CHANNELS && j < p->c; j++) {
+        double dgamma = 0, dbeta = 0;
+        for (int64_t r = 0; r < p->rows; r++) {
+            real x_hat = normalised(p, r, j), dz = dz_at(p, x_hat, r, j);
+            dgamma += (double)dz * x_hat;
+            dbeta += dz;
+        }
+        p->out[j] = (real)dgamma;
+        p->out2[j] = (real)dbeta;
+    }
+}
+
+static void reduce(real *dgamma, real *dbeta, const real *dy, const real *x, const real *mean, const real *rstd,
+                   const real *gamma, const real *beta, eff_activation act, int64_t rows, int64_t c, void *scratch)
+{
+    (void)scratch;
+    problem p = {.out = dgamma, .out2 = dbeta, .x = x, .dy = dy, .mean = mean, .rstd = rstd, .gamma = gamma,
+                 .beta = beta, .act = act, .rows = rows, .c = c};
+    eff_parallel_for(eff_chunks(c, CHANNELS), reduce_channels, &p);
+}
+
+static void backward_rows(void *context, int64_t chunk, int worker)
+{
+    (void)worker;
+    const problem *p = context;
+    for (int64_t r = chunk * ROWS; r < (chunk + 1) * ROWS && r < p->rows; r++)
+        for (int64_t j = 0; j < p->c; j++) {
+            real x_hat = normalised(p, r, j), dz = dz_at(p, x_hat, r, j);
+            if (p->dgamma) dz -= (p->dbeta[j] + x_hat * p->dgamma[j]) / (real)p->rows;
+            p->out[r * p->c + j] = p->gamma[j] * p->rstd[j] * dz;
+        }
+}
+
+static void backward(real *dx, const real *dy, const real *x, const real *mean, const real *rstd, const real *gamma,
+                     const real *beta, const real *dgamma, const real *dbeta, eff_activation act, int64_t rows,
+                     int64_t c)
+{
+    problem p = {.out = dx, .x = x, .dy = dy, .mean = mean, .rstd = rstd, .gamma = gamma, .beta = beta,
+                 .dgamma = dgamma, .dbeta = dbeta, .act = act, .rows = rows, .c = c};
+    eff_parallel_for(eff_chunks(rows, ROWS), backward_rows, &p);
+}
+
+static const eff_norm_kernels kernels = {no_scratch, statistics, apply, reduce, backward};
+
+const eff_variant eff_variant_norm_reference = {
+    .name = "norm.reference", .doc = "the definition, in loops", .family = EFF_FAMILY_NORM, .kernels = &kernels};

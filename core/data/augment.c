@@ -1,0 +1,490 @@
+/* Building and running a pipeline; see augment.h. */
+#include "data/augment.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct group {
+    int first, count; /* operations */
+} group;
+
+struct eff_pipeline {
+    int references;
+    bool finished;
+    int height, width; /* of a sample */
+    eff_step *steps;
+    eff_policy_op *ops;
+    group *groups;
+    int step_count, op_count, group_count;
+};
+
+/* ---- Building ---- */
+
+/* Makes room for one more element; arrays grow by doubling at powers of two. */
+static eff_status grow(void **array, int count, size_t element)
+{
+    if (count & (count - 1)) return EFF_OK; /* count 0, 1, 2, 4, 8, ... is full */
+    void *bigger = realloc(*array, element * (count ? 2 * (size_t)count : 1));
+    if (!bigger) return eff_fail(EFF_E_MEMORY, "no memory for an augmentation pipeline");
+    *array = bigger;
+    return EFF_OK;
+}
+
+eff_status eff_pipeline_create(eff_pipeline **out)
+{
+    *out = calloc(1, sizeof **out);
+    if (!*out) return eff_fail(EFF_E_MEMORY, "no memory for an augmentation pipeline");
+    (*out)->references = 1;
+    return EFF_OK;
+}
+
+eff_pipeline *eff_pipeline_retain(eff_pipeline *pipeline)
+{
+    __atomic_add_fetch(&pipeline->references, 1, __ATOMIC_RELAXED);
+    return pipeline;
+}
+
+void eff_pipeline_release(eff_pipeline *pipeline)
+{
+    if (!pipeline || __atomic_sub_fetch(&pipeline->references, 1, __ATOMIC_ACQ_REL) > 0) return;
+    free(pipeline->steps);
+    free(pipeline->ops);
+    free(pipeline->groups);
+    free(pipeline);
+}
+
+static eff_status check_open(const eff_pipeline *pipeline)
+{
+    if (pipeline->finished) return eff_fail(EFF_E_STATE, "augmentation pipeline: finished, nothing can be added");
+    return EFF_OK;
+}
+
+static eff_status check_probability(const char *what, double p)
+{
+    if (p >= 0.0 && p <= 1.0) return EFF_OK;
+    return eff_fail(EFF_E_ARGUMENT, "%s: the probability is %g; it must lie in 0 to 1", what, p);
+}
+
+static eff_status check_size(const char *what, int height, int width)
+{
+    if (height >= 1 && width >= 1 && (int64_t)height * width <= EFF_IMAGE_MAX_PIXELS) return EFF_OK;
+    return eff_fail(EFF_E_ARGUMENT, "%s: the size %d x %d is not possible", what, height, width);
+}
+
+static eff_status check_erase(const eff_step *step)
+{
+    EFF_TRY(check_probability("erase", step->erase.probability));
+    eff_random_crop range = {.area_min = step->erase.area_min,
+                             .area_max = step->erase.area_max,
+                             .aspect_min = step->erase.aspect_min,
+                             .aspect_max = step->erase.aspect_max,
+                             .tries = step->erase.tries};
+    eff_status status = eff_random_crop_check(&range);
+    return status == EFF_OK ? EFF_OK : eff_fail_at(status, "erase");
+}
+
+static eff_status check_center(const eff_step *step)
+{
+    if (step->center.rule == EFF_CENTER_SIZE)
+        return check_size("centre crop", step->center.height, step->center.width);
+    if (step->center.rule == EFF_CENTER_FRACTION) {
+        if (step->center.fraction > 0.0 && step->center.fraction <= 1.0) return EFF_OK;
+        return eff_fail(EFF_E_ARGUMENT, "centre crop: the fraction is %g; it must lie in 0 < fraction <= 1",
+                        step->center.fraction);
+    }
+    return check_size("centre crop", step->center.target, step->center.target);
+}
+
+static eff_status check_step(const eff_step *step)
+{
+    switch (step->kind) {
+    case EFF_STEP_RANDOM_CROP: return eff_random_crop_check(&step->random_crop);
+    case EFF_STEP_CENTER_CROP: return check_center(step);
+    case EFF_STEP_RESIZE: return check_size("resize", step->resize.height, step->resize.width);
+    case EFF_STEP_RESIZE_SHORTER: return check_size("resize", step->resize.height, step->resize.height);
+    case EFF_STEP_FLIP: return check_probability("flip", step->flip.probability);
+    case EFF_STEP_PAD_CROP:
+        if (step->pad_crop.pad >= 0 && step->pad_crop.pad <= 1 << 16) return EFF_OK;
+        return eff_fail(EFF_E_ARGUMENT, "pad-crop: the border is %d pixels", step->pad_crop.pad);
+    case EFF_STEP_POLICY:
+        if (step->policy.draws >= 0 && step->policy.draws <= 1000) return EFF_OK;
+        return eff_fail(EFF_E_ARGUMENT, "policy: %d draws; 0 to 1000 are possible", step->policy.draws);
+    case EFF_STEP_CUTOUT:
+        if (step->cutout.half >= 0 && step->cutout.half <= EFF_IMAGE_MAX_SIDE) return EFF_OK;
+        return eff_fail(EFF_E_ARGUMENT, "cutout: half the side is %d pixels", step->cutout.half);
+    case EFF_STEP_ERASE: return check_erase(step);
+    case EFF_STEP_NORMALIZE:
+        for (int c = 0; c < 3; c++)
+            if (!(step->normalize.std[c] > 0.0f) || !isfinite(step->normalize.mean[c]))
+                return eff_fail(EFF_E_ARGUMENT, "normalise: mean %g, standard deviation %g of channel %d",
+                                (double)step->normalize.mean[c], (double)step->normalize.std[c], c);
+        return EFF_OK;
+    }
+    return eff_fail(EFF_E_ARGUMENT, "augmentation pipeline: unknown step %d", (int)step->kind);
+}
+
+eff_status eff_pipeline_add(eff_pipeline *pipeline, const eff_step *step)
+{
+    EFF_TRY(check_open(pipeline));
+    EFF_TRY(check_step(step));
+    EFF_TRY(grow((void **)&pipeline->steps, pipeline->step_count, sizeof *pipeline->steps));
+    eff_step *added = &pipeline->steps[pipeline->step_count++];
+    *added = *step;
+    if (step->kind == EFF_STEP_POLICY) {
+        added->policy.first_group = pipeline->group_count;
+        added->policy.group_count = 0;
+    }
+    return EFF_OK;
+}
+
+eff_status eff_pipeline_add_op(eff_pipeline *pipeline, const eff_policy_op *op, bool new_group)
+{
+    EFF_TRY(check_open(pipeline));
+    eff_step *last = pipeline->step_count ? &pipeline->steps[pipeline->step_count - 1] : NULL;
+    if (!last || last->kind != EFF_STEP_POLICY)
+        return eff_fail(EFF_E_STATE, "augmentation pipeline: %s needs a policy step before it", op->name);
+    if (op->primitive < 0 || op->primitive >= EFF_PRIMITIVE_COUNT)
+        return eff_fail(EFF_E_ARGUMENT, "policy: %s names no primitive", op->name);
+    EFF_TRY(check_probability(op->name, op->probability));
+    for (int i = 0; i < eff_primitive_describe(op->primitive)->argument_count; i++)
+        if (!isfinite(op->args[i]))
+            return eff_fail(EFF_E_ARGUMENT, "policy: argument %d of %s is not a finite number", i + 1, op->name);
+    EFF_TRY(grow((void **)&pipeline->ops, pipeline->op_count, sizeof *pipeline->ops));
+    if (new_group || last->policy.group_count == 0) {
+        EFF_TRY(grow((void **)&pipeline->groups, pipeline->group_count, sizeof *pipeline->groups));
+        pipeline->groups[pipeline->group_count++] = (group){pipeline->op_count, 0};
+        last->policy.group_count++;
+    }
+    pipeline->groups[pipeline->group_count - 1].count++;
+    pipeline->ops[pipeline->op_count++] = *op;
+    return EFF_OK;
+}
+
+/* The size after a step, or 0 x 0 where it depends on the picture. */
+static void follow_size(const eff_step *step, int *height, int *width)
+{
+    switch (step->kind) {
+    case EFF_STEP_RESIZE:
+        *height = step->resize.height;
+        *width = step->resize.width;
+        break;
+    case EFF_STEP_CENTER_CROP:
+        *height = step->center.rule == EFF_CENTER_SIZE ? step->center.height : 0;
+        *width = step->center.rule == EFF_CENTER_SIZE ? step->center.width : 0;
+        break;
+    case EFF_STEP_RANDOM_CROP:
+    case EFF_STEP_RESIZE_SHORTER: *height = *width = 0; break;
+    default: break;
+    }
+}
+
+static bool works_on_floats(eff_step_kind kind) { return kind == EFF_STEP_CUTOUT || kind == EFF_STEP_ERASE; }
+
+eff_status eff_pipeline_finish(eff_pipeline *pipeline)
+{
+    EFF_TRY(check_open(pipeline));
+    bool normalized = false;
+    for (int i = 0; i < pipeline->step_count; i++) {
+        const eff_step *step = &pipeline->steps[i];
+        if (step->kind == EFF_STEP_POLICY && step->policy.draws > 0 && step->policy.group_count == 0)
+            return eff_fail(EFF_E_ARGUMENT, "augmentation pipeline: step %d is a policy without operations", i + 1);
+        if (normalized && !works_on_floats(step->kind))
+            return eff_fail(EFF_E_ARGUMENT, "augmentation pipeline: only cutout and erase may follow the "
+                            "normalisation, step %d is another", i + 1);
+        if (step->kind == EFF_STEP_NORMALIZE) normalized = true;
+        follow_size(step, &pipeline->height, &pipeline->width);
+    }
+    if (pipeline->height == 0)
+        return eff_fail(EFF_E_ARGUMENT, "augmentation pipeline: no step gives all samples one size (a resize or a "
+                        "centre crop of fixed size is needed last)");
+    pipeline->finished = true;
+    return EFF_OK;
+}
+
+void eff_pipeline_size(const eff_pipeline *pipeline, int *height, int *width)
+{
+    *height = pipeline->height;
+    *width = pipeline->width;
+}
+
+/* ---- Running ---- */
+
+void eff_augment_scratch_free(eff_augment_scratch *scratch)
+{
+    for (int i = 0; i < 3; i++) eff_image_free(&scratch->images[i]);
+    eff_buffer_free(&scratch->floats);
+    eff_resizer_free(&scratch->resizer);
+}
+
+/* A picture between two steps: bytes or floats of height x width, of which `part` is meant. */
+typedef struct picture {
+    const eff_image *bytes; /* or NULL */
+    float *floats;          /* or NULL: scratch->floats, or the output once it is normalised */
+    int height, width;
+    eff_rect part;
+    eff_augment_scratch *scratch; /* images[0] is `bytes` unless that is still the input */
+    eff_rng *rng;
+} picture;
+
+static void now_bytes(picture *p)
+{
+    p->bytes = &p->scratch->images[0];
+    p->floats = NULL;
+    p->height = p->bytes->height;
+    p->width = p->bytes->width;
+    p->part = eff_image_whole(p->bytes);
+}
+
+static void swap_images(eff_augment_scratch *scratch)
+{
+    eff_image held = scratch->images[0];
+    scratch->images[0] = scratch->images[1];
+    scratch->images[1] = held;
+}
+
+static uint8_t cut_to_byte(float x) { return (uint8_t)(x < 0.0f ? 0.0f : x > 255.0f ? 255.0f : x); }
+
+/* Makes the meant part an image of bytes in images[0] that may be changed. */
+static eff_status need_bytes(picture *p)
+{
+    eff_augment_scratch *s = p->scratch;
+    bool whole = p->part.height == p->height && p->part.width == p->width;
+    if (p->bytes == &s->images[0] && whole) return EFF_OK;
+    if (p->bytes) {
+        EFF_TRY(eff_image_copy(&s->images[1], p->bytes, p->part));
+        swap_images(s);
+    } else {
+        EFF_TRY(eff_image_reserve(&s->images[0], p->part.height, p->part.width));
+        for (int y = 0; y < p->part.height; y++) {
+            const float *in = p->floats + ((size_t)(p->part.y + y) * p->width + p->part.x) * 3;
+            uint8_t *out = s->images[0].pixels + (size_t)y * p->part.width * 3;
+            for (int i = 0; i < p->part.width * 3; i++) out[i] = cut_to_byte(in[i]);
+        }
+    }
+    now_bytes(p);
+    return EFF_OK;
+}
+
+static eff_status resize(picture *p, int height, int width, eff_filter filter)
+{
+    eff_augment_scratch *s = p->scratch;
+    if (!p->bytes) EFF_TRY(need_bytes(p));
+    if (!eff_filter_is_float(filter)) {
+        EFF_TRY(eff_resize_bytes(&s->images[1], height, width, p->bytes, p->part, filter, &s->resizer));
+        swap_images(s);
+        now_bytes(p);
+        return EFF_OK;
+    }
+    EFF_TRY(eff_buffer_reserve(&s->floats, (size_t)height * width * 3 * sizeof(float)));
+    p->floats = (float *)s->floats.data;
+    EFF_TRY(eff_resize_float(p->floats, height, width, p->bytes, p->part, filter, &s->resizer));
+    p->bytes = NULL;
+    p->height = height;
+    p->width = width;
+    p->part = (eff_rect){0, 0, height, width};
+    return EFF_OK;
+}
+
+static eff_status run_resize(picture *p, const eff_step *step)
+{
+    eff_filter filter = step->resize.filter;
+    if (step->resize.other != filter && eff_rng_uniform(p->rng) < 0.5) filter = step->resize.other;
+    int height = step->resize.height, width = step->resize.width;
+    if (step->kind == EFF_STEP_RESIZE_SHORTER)
+        eff_size_shorter(&height, &width, p->part.height, p->part.width, step->resize.height);
+    return resize(p, height, width, filter);
+}
+
+static void choose_part(picture *p, eff_rect inside)
+{
+    p->part = (eff_rect){p->part.y + inside.y, p->part.x + inside.x, inside.height, inside.width};
+}
+
+static eff_rect center_part(const eff_step *step, int height, int width)
+{
+    switch (step->center.rule) {
+    case EFF_CENTER_RULE32: return eff_crop_rule32(height, width, step->center.target, false);
+    case EFF_CENTER_RULE32_V1: return eff_crop_rule32(height, width, step->center.target, true);
+    case EFF_CENTER_FRACTION: return eff_crop_fraction(height, width, step->center.fraction);
+    case EFF_CENTER_SIZE: break;
+    }
+    return eff_crop_center(height, width, step->center.height, step->center.width);
+}
+
+static void flip_floats(float *floats, int height, int width)
+{
+    for (int y = 0; y < height; y++) {
+        float *left = floats + (size_t)y * width * 3, *right = left + (size_t)(width - 1) * 3;
+        for (; left < right; left += 3, right -= 3) {
+            float held[3];
+            memcpy(held, left, sizeof held);
+            memcpy(left, right, sizeof held);
+            memcpy(right, held, sizeof held);
+        }
+    }
+}
+
+static eff_status run_flip(picture *p, const eff_step *step)
+{
+    if (eff_rng_uniform(p->rng) >= step->flip.probability) return EFF_OK;
+    if (!p->bytes && p->part.height == p->height && p->part.width == p->width) {
+        flip_floats(p->floats, p->height, p->width);
+        return EFF_OK;
+    }
+    EFF_TRY(need_bytes(p));
+    eff_image_flip(&p->scratch->images[0]);
+    return EFF_OK;
+}
+
+/* Mirrors without repeating the border pixel: -1 is 1, n is n - 2. */
+static int reflect(int i, int n)
+{
+    int period = n > 1 ? 2 * (n - 1) : 1;
+    i = i % period + (i % period < 0 ? period : 0);
+    return i < n ? i : period - i;
+}
+
+static eff_status run_pad_crop(picture *p, const eff_step *step)
+{
+    EFF_TRY(need_bytes(p));
+    const eff_image *in = &p->scratch->images[0];
+    eff_image *out = &p->scratch->images[1];
+    int pad = step->pad_crop.pad, h = in->height, w = in->width;
+    int down = (int)eff_rng_below(p->rng, 2 * pad + 1) - pad, across = (int)eff_rng_below(p->rng, 2 * pad + 1) - pad;
+    EFF_TRY(eff_image_reserve(out, h, w));
+    uint8_t *target = out->pixels;
+    for (int y = 0; y < h; y++) {
+        for (int x = 0; x < w; x++, target += 3) {
+            int from_y = y + down, from_x = x + across;
+            if (step->pad_crop.reflect) {
+                from_y = reflect(from_y, h);
+                from_x = reflect(from_x, w);
+            }
+            bool inside = from_y >= 0 && from_y < h && from_x >= 0 && from_x < w;
+            memcpy(target, inside ? in->pixels + ((size_t)from_y * w + from_x) * 3 : step->pad_crop.fill, 3);
+        }
+    }
+    swap_images(p->scratch);
+    now_bytes(p);
+    return EFF_OK;
+}
+
+static eff_status run_policy(picture *p, const eff_pipeline *pipeline, const eff_step *step)
+{
+    if (step->policy.draws == 0) return EFF_OK;
+    EFF_TRY(need_bytes(p));
+    for (int i = 0; i < step->policy.draws; i++) {
+        int64_t drawn = step->policy.first_group + eff_rng_below(p->rng, step->policy.group_count);
+        const group *chosen = &pipeline->groups[drawn];
+        for (int k = 0; k < chosen->count; k++) {
+            const eff_policy_op *op = &pipeline->ops[chosen->first + k];
+            eff_status status = eff_policy_op_apply(op, &p->scratch->images[0], step->policy.rule, step->policy.fill,
+                                                    p->rng, &p->scratch->images[1]);
+            if (status != EFF_OK) return eff_fail_at(status, "%s", op->name);
+        }
+    }
+    return EFF_OK;
+}
+
+static float draw_fill(const eff_fill *fill, int channel, eff_rng *rng)
+{
+    switch (fill->kind) {
+    case EFF_FILL_UNIFORM: return (float)eff_rng_range(rng, fill->value[0], fill->value[1]);
+    case EFF_FILL_NORMAL: return fill->value[0] + fill->value[1] * (float)eff_rng_normal(rng);
+    case EFF_FILL_CONSTANT: break;
+    }
+    return fill->value[channel];
+}
+
+static eff_status fill_part(picture *p, eff_rect part, const eff_fill *fill, bool normalized)
+{
+    if (!normalized) EFF_TRY(need_bytes(p));
+    part = eff_rect_clip(part, p->height, p->width);
+    for (int y = part.y; y < part.y + part.height; y++) {
+        for (int i = part.x * 3; i < (part.x + part.width) * 3; i++) {
+            float value = draw_fill(fill, i % 3, p->rng);
+            size_t at = (size_t)y * p->width * 3 + i;
+            if (normalized) p->floats[at] = value;
+            else p->scratch->images[0].pixels[at] = cut_to_byte(value);
+        }
+    }
+    return EFF_OK;
+}
+
+static eff_status run_cutout(picture *p, const eff_step *step, bool normalized)
+{
+    int y = (int)eff_rng_below(p->rng, p->part.height), x = (int)eff_rng_below(p->rng, p->part.width);
+    return fill_part(p, eff_rect_square(y, x, step->cutout.half), &step->cutout.fill, normalized);
+}
+
+static eff_status run_erase(picture *p, const eff_step *step, bool normalized)
+{
+    if (eff_rng_uniform(p->rng) >= step->erase.probability) return EFF_OK;
+    int h = p->part.height, w = p->part.width;
+    for (int i = 0; i < step->erase.tries; i++) {
+        double area = eff_rng_range(p->rng, step->erase.area_min, step->erase.area_max) * h * w;
+        double aspect = exp(eff_rng_range(p->rng, log(step->erase.aspect_min), log(step->erase.aspect_max)));
+        int rows = (int)rint(sqrt(area * aspect)), columns = (int)rint(sqrt(area / aspect));
+        if (rows >= h || columns >= w) continue;
+        int y = (int)eff_rng_below(p->rng, h - rows + 1), x = (int)eff_rng_below(p->rng, w - columns + 1);
+        return fill_part(p, (eff_rect){y, x, rows, columns}, &step->erase.fill, normalized);
+    }
+    return EFF_OK;
+}
+
+static eff_status write_output(picture *p, const eff_pipeline *pipeline, float *out, const float mean[3],
+                               const float std[3])
+{
+    eff_rect part = p->part;
+    if (part.height != pipeline->height || part.width != pipeline->width)
+        return eff_fail(EFF_E_SHAPE, "augmentation pipeline: the picture has %d x %d pixels after the last step, "
+                        "%d x %d are wanted (smaller than the crop?)", part.height, part.width, pipeline->height,
+                        pipeline->width);
+    float inverse[3] = {1.0f / std[0], 1.0f / std[1], 1.0f / std[2]};
+    for (int y = 0; y < part.height; y++) {
+        size_t from = ((size_t)(part.y + y) * p->width + part.x) * 3, to = (size_t)y * part.width * 3;
+        size_t n = (size_t)part.width;
+        if (p->bytes) eff_normalize_bytes(out + to, p->bytes->pixels + from, n, mean, inverse);
+        else eff_normalize_floats(out + to, p->floats + from, n, mean, inverse);
+    }
+    p->bytes = NULL;
+    p->floats = out;
+    p->height = part.height;
+    p->width = part.width;
+    p->part = (eff_rect){0, 0, part.height, part.width};
+    return EFF_OK;
+}
+
+static eff_status run_step(picture *p, const eff_pipeline *pipeline, const eff_step *step, float *out, bool *normalized)
+{
+    switch (step->kind) {
+    case EFF_STEP_RANDOM_CROP:
+        choose_part(p, eff_random_crop_draw(&step->random_crop, p->part.height, p->part.width, p->rng));
+        return EFF_OK;
+    case EFF_STEP_CENTER_CROP: choose_part(p, center_part(step, p->part.height, p->part.width)); return EFF_OK;
+    case EFF_STEP_RESIZE:
+    case EFF_STEP_RESIZE_SHORTER: return run_resize(p, step);
+    case EFF_STEP_FLIP: return run_flip(p, step);
+    case EFF_STEP_PAD_CROP: return run_pad_crop(p, step);
+    case EFF_STEP_POLICY: return run_policy(p, pipeline, step);
+    case EFF_STEP_CUTOUT: return run_cutout(p, step, *normalized);
+    case EFF_STEP_ERASE: return run_erase(p, step, *normalized);
+    case EFF_STEP_NORMALIZE:
+        *normalized = true;
+        return write_output(p, pipeline, out, step->normalize.mean, step->normalize.std);
+    }
+    return EFF_OK;
+}
+
+eff_status eff_pipeline_run(const eff_pipeline *pipeline, float *out, const eff_image *in, eff_rng *rng,
+                            eff_augment_scratch *scratch)
+{
+    static const float zero[3] = {0.0f, 0.0f, 0.0f}, one[3] = {1.0f, 1.0f, 1.0f};
+    if (!pipeline->finished) return eff_fail(EFF_E_STATE, "augmentation pipeline: not finished");
+    picture p = {in, NULL, in->height, in->width, eff_image_whole(in), scratch, rng};
+    bool normalized = false;
+    for (int i = 0; i < pipeline->step_count; i++)
+        EFF_TRY(run_step(&p, pipeline, &pipeline->steps[i], out, &normalized));
+    return normalized ? EFF_OK : write_output(&p, pipeline, out, zero, one);
+}

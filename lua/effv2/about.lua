@@ -1,0 +1,27 @@
+--- What `effv2 --version` and `effv2 --info` print.
+local core = require "effv2.core"
+
+local about = {}
+
+--- One line: name and version.
+function about.version()
+    print("effv2 " .. core._VERSION)
+end
+
+--- One "name value" line for each fact of core.info(), then the versions and paths.
+function about.info(library)
+    local facts = { version = core._VERSION, lua = jit.version, library = library }
+    for name, value in pairs(core.info()) do
+        facts[name] = tostring(value)
+    end
+    local names = {}
+    for name in pairs(facts) do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    for _, name in ipairs(names) do
+        print(("%-12s %s"):format(name, facts[name]))
+    end
+end
+
+return about

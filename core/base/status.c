@@ -29,7 +29,11 @@ eff_status eff_fail_at(eff_status code, const char *format, ...)
     size_t length = strlen(place);
     if (length > sizeof message - 3) length = sizeof message - 3;
     memcpy(message, place, length);
-    snprintf(message + length, sizeof message - length, ": %s", tail);
+    memcpy(message + length, ": ", 2);
+    size_t rest = strlen(tail), room = sizeof message - 1 - length - 2;
+    if (rest > room) rest = room;
+    memcpy(message + length + 2, tail, rest);
+    message[length + 2 + rest] = 0;
     return code;
 }
 

@@ -71,7 +71,8 @@ typedef enum eff_binary { EFF_BINARY_ADD, EFF_BINARY_SUB, EFF_BINARY_MUL, EFF_BI
 
 typedef struct eff_elementwise_kernels {
     void (*unary)(eff_unary f, real *y, const real *x, int64_t n);
-    /* dx = dy * f'(x); y = f(x) is given too */
+    /* dx = dy * f'(x). RELU, SIGMOID, TANH, EXP and SQRT read y = f(x), SILU, GELU, LOG, SQUARE and ABS read x:
+     * callers keep only that one, and what they pass for the other is readable but meaningless */
     void (*unary_backward)(eff_unary f, real *dx, const real *dy, const real *x, const real *y, int64_t n);
     /* y = a (op) b, both [n] */
     void (*binary)(eff_binary f, real *y, const real *a, const real *b, int64_t n);

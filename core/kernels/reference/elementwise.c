@@ -45,7 +45,7 @@ static real unary_slope_at(eff_unary f, real dy, real x, real y)
 {
     switch (f) {
     case EFF_UNARY_SILU: return dy * scalar_silu_slope(x);
-    case EFF_UNARY_RELU: return x <= 0 ? 0 : dy;
+    case EFF_UNARY_RELU: return y <= 0 ? 0 : dy;
     case EFF_UNARY_GELU: return dy * gelu_slope(x);
     case EFF_UNARY_SIGMOID: return dy * y * (1 - y);
     case EFF_UNARY_TANH: return dy * (1 - y) * (1 + y);

@@ -1,0 +1,136 @@
+/* conv2d: two-dimensional convolution of NHWC images; depthwise when groups equals the channels. */
+#include "base/pool.h"
+#include "kernels/variants.h"
+#include "ops/broadcast.h"
+#include "ops/window.h"
+
+enum { X, WEIGHT, BIAS };
+enum { STRIDE = 3, PADDING, DILATION, GROUPS };
+
+static eff_status geometry(eff_conv_shape *s, const eff_call *c)
+{
+    const int64_t *x = c->in[X]->shape, *w = c->in[WEIGHT]->shape;
+    eff_window win = {.kernel = {w[0], w[1]}};
+    EFF_TRY(eff_pair_parse(win.stride, c, "stride", &c->arg[STRIDE], 1));
+    EFF_TRY(eff_pair_parse(win.dilation, c, "dilation", &c->arg[DILATION], 1));
+    EFF_TRY(eff_window_fit(&win, c, &c->arg[PADDING], x[1], x[2]));
+    *s = (eff_conv_shape){.n = x[0], .h = x[1], .w = x[2], .c = x[3], .oh = win.out[0], .ow = win.out[1], .o = w[3],
+                          .kh = w[0], .kw = w[1], .stride_h = win.stride[0], .stride_w = win.stride[1],
+                          .dilation_h = win.dilation[0], .dilation_w = win.dilation[1], .pad_top = win.before[0],
+                          .pad_left = win.before[1], .groups = c->arg[GROUPS].i};
+    return EFF_OK;
+}
+
+static eff_status check_channels(const eff_call *c)
+{
+    char x[EFF_SHAPE_TEXT], w[EFF_SHAPE_TEXT];
+    const eff_tensor *in = c->in[X], *weight = c->in[WEIGHT], *bias = c->in[BIAS];
+    int64_t groups = c->arg[GROUPS].i;
+    eff_shape_text(x, 4, in->shape);
+    eff_shape_text(w, 4, weight->shape);
+    if (groups < 1 || in->shape[3] % groups || weight->shape[3] % groups)
+        return eff_fail(EFF_E_ARGUMENT, "conv2d: %lld groups do not divide the channels (x %s, weight %s)",
+                        (long long)groups, x, w);
+    if (weight->shape[2] * groups != in->shape[3])
+        return eff_fail(EFF_E_SHAPE, "conv2d: x has %lld channels, weight expects %lld (x %s, weight %s, groups %lld)",
+                        (long long)in->shape[3], (long long)(weight->shape[2] * groups), x, w, (long long)groups);
+    if (bias && (bias->ndim != 1 || bias->shape[0] != weight->shape[3]))
+        return eff_fail(EFF_E_SHAPE, "conv2d: bias needs %lld elements (weight %s)", (long long)weight->shape[3], w);
+    return EFF_OK;
+}
+
+static eff_status shape(eff_call *c)
+{
+    eff_conv_shape s;
+    for (int i = 0; i < 3; i++) EFF_TRY(eff_want_dtype(c, i, EFF_REAL));
+    EFF_TRY(eff_want_ndim(c, X, 4));
+    EFF_TRY(eff_want_ndim(c, WEIGHT, 4));
+    EFF_TRY(check_channels(c));
+    EFF_TRY(geometry(&s, c));
+    eff_spec_set(c, 0, EFF_REAL, 4, (int64_t[]){s.n, s.oh, s.ow, s.o});
+    return EFF_OK;
+}
+
+static const eff_conv_kernels *kernels_for(const eff_conv_shape *s)
+{
+    return s->groups > 1 && s->groups == s->c ? eff_depthwise_kernels(s) : eff_conv2d_kernels(s);
+}
+
+static eff_status take_scratch(void **scratch, const eff_conv_kernels *k, const eff_conv_shape *s, eff_pass pass)
+{
+    size_t bytes = k->scratch(s, pass);
+    *scratch = bytes ? eff_pool_alloc(bytes) : NULL;
+    if (bytes && !*scratch) return eff_fail(EFF_E_MEMORY, "conv2d: no memory for %zu bytes of scratch", bytes);
+    return EFF_OK;
+}
+
+static eff_status forward(eff_call *c)
+{
+    eff_conv_shape s;
+    void *scratch;
+    EFF_TRY(geometry(&s, c));
+    const eff_conv_kernels *k = kernels_for(&s);
+    EFF_TRY(take_scratch(&scratch, k, &s, EFF_FORWARD));
+    k->forward(eff_tensor_reals(c->out[0]), eff_tensor_reals(c->in[X]), eff_tensor_reals(c->in[WEIGHT]),
+               c->in[BIAS] ? eff_tensor_reals(c->in[BIAS]) : NULL, &s, scratch);
+    eff_pool_free(scratch);
+    return EFF_OK;
+}
+
+static eff_status backward(eff_call *c)
+{
+    eff_conv_shape s;
+    void *scratch;
+    real *dx, *dw, *db = NULL;
+    const real *dy = eff_tensor_reals(c->dout[0]);
+    EFF_TRY(geometry(&s, c));
+    const eff_conv_kernels *k = kernels_for(&s);
+    EFF_TRY(eff_call_grad(c, X, &dx));
+    EFF_TRY(eff_call_grad(c, WEIGHT, &dw));
+    if (c->in[BIAS]) EFF_TRY(eff_call_grad(c, BIAS, &db));
+    if (dx) {
+        EFF_TRY(take_scratch(&scratch, k, &s, EFF_BACKWARD_DATA));
+        k->backward_data(dx, dy, eff_tensor_reals(c->in[WEIGHT]), &s, scratch);
+        eff_pool_free(scratch);
+    }
+    if (dw) {
+        EFF_TRY(take_scratch(&scratch, k, &s, EFF_BACKWARD_WEIGHTS));
+        k->backward_weights(dw, dy, eff_tensor_reals(c->in[X]), &s, scratch);
+        eff_pool_free(scratch);
+    }
+    return db ? eff_sum_axes(db, dy, 4, c->dout[0]->shape, 7u) : EFF_OK;
+}
+
+static void cost(eff_cost *cost, const eff_call *c)
+{
+    eff_conv_shape s;
+    if (geometry(&s, c) == EFF_OK)
+        cost->flops = 2.0 * (double)(s.n * s.oh * s.ow * s.o) * (double)(s.kh * s.kw * (s.c / s.groups));
+}
+
+static const char *const samples[] = {
+    "x=2,5,6,3 weight=3,3,3,4 bias=4 padding=1",
+    "x=2,6,5,3 weight=3,3,3,4 stride=2 padding=same",
+    "x=1,7,7,4 weight=5,5,1,4 groups=4 stride=2 padding=same",
+    "x=2,4,5,6 weight=3,2,3,4 groups=2 padding=0,1,1,0",
+    "x=1,7,8,2 weight=3,3,2,3 dilation=2 padding=2 stride=1,2",
+    "x=3,4,4,5 weight=1,1,5,7",
+    "x=1,1,1,1 weight=1,1,1,1 bias=1",
+    "x=2,6,6,3 weight=3,3,1,6 groups=3 padding=1",
+    NULL};
+
+const eff_op eff_op_conv2d = {
+    .name = "conv2d",
+    .doc = "two-dimensional convolution (cross-correlation) of NHWC images",
+    .args = EFF_ARGS(EFF_IN("x", "[n][h][w][c]"), EFF_IN("weight", "[kh][kw][c / groups][o]"),
+                     EFF_IN_OPTIONAL("bias", "[o]"), EFF_INTS("stride", "one number or {vertical, horizontal}; default 1"),
+                     EFF_INTS_OR_WORD("padding", eff_padding_words, EFF_PADDING_DOC),
+                     EFF_INTS("dilation", "one number or {vertical, horizontal}; default 1"),
+                     EFF_INT("groups", 1, "groups of channels that do not mix; equal to c: depthwise")),
+    .saves = EFF_SAVE_IN(0) | EFF_SAVE_IN(1),
+    .shape = shape,
+    .forward = forward,
+    .backward = backward,
+    .cost = cost,
+    .samples = samples,
+};

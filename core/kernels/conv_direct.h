@@ -1,0 +1,38 @@
+/* What the two halves of conv2d.direct share: how output channels are cut into panels of vectors. */
+#ifndef EFF_KERNELS_CONV_DIRECT_H
+#define EFF_KERNELS_CONV_DIRECT_H
+
+#include "kernels/kernels.h"
+#include "kernels/simd/vec.h"
+
+/* A panel is 3, 2 or 1 vectors wide: threes while they last, but 2 + 2 rather than 3 + 1. */
+typedef struct panel {
+    int64_t first; /* vector */
+    int vectors;
+} panel;
+
+static inline int64_t panel_count(int64_t vectors) { return (vectors + 2) / 3; }
+
+static inline panel panel_at(int64_t vectors, int64_t i)
+{
+    int64_t threes = vectors % 3 == 1 && vectors > 1 ? vectors / 3 - 1 : vectors / 3;
+    if (i < threes) return (panel){3 * i, 3};
+    int64_t first = 3 * threes + 2 * (i - threes);
+    return (panel){first, vectors - first < 2 ? 1 : 2};
+}
+
+static inline size_t round_to_line(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/* Cuts `bytes` off the front of the scratch. */
+static inline void *take(char **scratch, size_t bytes)
+{
+    char *block = *scratch;
+    *scratch += round_to_line(bytes);
+    return block;
+}
+
+size_t ISA_NAME(eff_conv_direct_weights_scratch)(const eff_conv_shape *s);
+void ISA_NAME(eff_conv_direct_weights)(float *dw, const float *dy, const float *x, const eff_conv_shape *s,
+                                       void *scratch);
+
+#endif

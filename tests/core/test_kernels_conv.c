@@ -1,0 +1,179 @@
+/* Convolution kernels: every variant against the reference, on sizes that leave ragged edges everywhere, and with the
+ * same bits at any thread count. */
+#include "test_kernels_helpers.h"
+
+typedef struct arrays {
+    real *x, *w, *bias, *dy;
+    int64_t x_count, w_count, y_count;
+} arrays;
+
+static eff_conv_shape shape(int64_t n, int64_t h, int64_t w, int64_t c, int64_t o, int64_t k, int64_t stride)
+{
+    return (eff_conv_shape){.n = n, .h = h, .w = w, .c = c, .o = o, .kh = k, .kw = k, .stride_h = stride,
+                            .stride_w = stride, .dilation_h = 1, .dilation_w = 1, .pad_top = (k - 1) / 2,
+                            .pad_left = (k - 1) / 2, .groups = 1, .oh = (h + stride - 1) / stride,
+                            .ow = (w + stride - 1) / stride};
+}
+
+static arrays make_arrays(const eff_conv_shape *s)
+{
+    arrays a = {.x_count = s->n * s->h * s->w * s->c,
+                .w_count = s->kh * s->kw * s->c / s->groups * s->o,
+                .y_count = s->n * s->oh * s->ow * s->o};
+    a.x = normal(a.x_count, 1);
+    a.w = normal(a.w_count, 2);
+    a.bias = normal(s->o, 3);
+    a.dy = normal(a.y_count, 4);
+    return a;
+}
+
+static void free_arrays(arrays *a)
+{
+    free(a->x);
+    free(a->w);
+    free(a->bias);
+    free(a->dy);
+}
+
+static int64_t output_count(const arrays *a, eff_pass pass)
+{
+    return pass == EFF_FORWARD ? a->y_count : pass == EFF_BACKWARD_DATA ? a->x_count : a->w_count;
+}
+
+static real *run_pass(const eff_conv_kernels *k, const eff_conv_shape *s, eff_pass pass, const real *x, const real *w,
+                      const real *bias, const real *dy, int64_t count)
+{
+    real *out = unset(count);
+    size_t bytes = k->scratch(s, pass);
+    void *scratch = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    memset(scratch, 0xff, bytes);
+    if (pass == EFF_FORWARD) k->forward(out, x, w, bias, s, scratch);
+    if (pass == EFF_BACKWARD_DATA) k->backward_data(out, dy, w, s, scratch);
+    if (pass == EFF_BACKWARD_WEIGHTS) k->backward_weights(out, dy, x, s, scratch);
+    free(scratch);
+    return out;
+}
+
+/* Terms of the longest sum of the pass */
+static double terms(const eff_conv_shape *s, eff_pass pass)
+{
+    if (pass == EFF_BACKWARD_WEIGHTS) return (double)(s->n * s->oh * s->ow);
+    return (double)(s->kh * s->kw * (pass == EFF_FORWARD ? s->c : s->o) / s->groups);
+}
+
+static void check_pass(eff_family family, const eff_conv_shape *s, const arrays *a, eff_pass pass, const real *bias)
+{
+    static const char *const names[] = {"forward", "backward_data", "backward_weights"};
+    int index = 0;
+    int64_t count = output_count(a, pass);
+    real *x = magnitudes(a->x, a->x_count), *w = magnitudes(a->w, a->w_count), *dy = magnitudes(a->dy, a->y_count);
+    const eff_conv_kernels *reference = next_variant(&index, family, s)->kernels;
+    eff_set_threads(1);
+    real *want = run_pass(reference, s, pass, a->x, a->w, bias, a->dy, count);
+    real *scale = run_pass(reference, s, pass, x, w, NULL, dy, count);
+    for (int64_t i = 0; pass == EFF_FORWARD && bias && i < count; i++) scale[i] += real_abs(bias[i % s->o]);
+    index = 0;
+    for (const eff_variant *v; (v = next_variant(&index, family, s));) {
+        char what[256];
+        snprintf(what, sizeof what, "%s %s n%d %dx%d c%d o%d k%dx%d s%dx%d d%d g%d", v->name, names[pass], (int)s->n,
+                 (int)s->h, (int)s->w, (int)s->c, (int)s->o, (int)s->kh, (int)s->kw, (int)s->stride_h,
+                 (int)s->stride_w, (int)s->dilation_h, (int)s->groups);
+        real *first = NULL;
+        for (int threads = 1; threads <= MOST_TEST_THREADS; threads++) {
+            eff_set_threads(threads);
+            real *got = run_pass(v->kernels, s, pass, a->x, a->w, bias, a->dy, count);
+            if (!first) {
+                first = got;
+                assert_close(got, want, scale, 1 + sqrt(terms(s, pass)) / 2, count, what);
+                continue;
+            }
+            assert_same_bits(got, first, count, what);
+            free(got);
+        }
+        free(first);
+    }
+    free(want);
+    free(scale);
+    free(x);
+    free(w);
+    free(dy);
+}
+
+static void check(eff_family family, const eff_conv_shape *s)
+{
+    arrays a = make_arrays(s);
+    check_pass(family, s, &a, EFF_FORWARD, a.bias);
+    check_pass(family, s, &a, EFF_FORWARD, NULL);
+    check_pass(family, s, &a, EFF_BACKWARD_DATA, NULL);
+    check_pass(family, s, &a, EFF_BACKWARD_WEIGHTS, NULL);
+    free_arrays(&a);
+}
+
+static void conv2d_channels(void **state)
+{
+    (void)state;
+    static const int64_t channels[] = {1, 3, 7, 8, 17, 33, 48, 65};
+    enum { COUNT = sizeof channels / sizeof *channels };
+    for (int i = 0; i < COUNT; i++)
+        for (int j = 0; j < COUNT; j++) {
+            eff_conv_shape s = shape(2, 7, 9, channels[i], channels[j], (i + j) % 2 ? 1 : 3, 1);
+            check(EFF_FAMILY_CONV2D, &s);
+        }
+}
+
+static void conv2d_windows(void **state)
+{
+    (void)state;
+    for (int64_t k = 1; k <= 5; k++)
+        for (int64_t stride = 1; stride <= 3; stride++)
+            for (int64_t size = 1; size <= 13; size += 4) {
+                eff_conv_shape s = shape(1 + stride % 2, size, size + k, 5, 19, k, stride);
+                check(EFF_FAMILY_CONV2D, &s);
+            }
+}
+
+static void conv2d_odd_geometry(void **state)
+{
+    (void)state;
+    eff_conv_shape dilated = shape(2, 11, 10, 7, 6, 3, 1);
+    dilated.dilation_h = dilated.dilation_w = 2;
+    dilated.pad_top = dilated.pad_left = 2;
+    check(EFF_FAMILY_CONV2D, &dilated);
+    eff_conv_shape dilated_strided = dilated;
+    dilated_strided.stride_h = 2, dilated_strided.stride_w = 3;
+    dilated_strided.oh = 6, dilated_strided.ow = 4;
+    check(EFF_FAMILY_CONV2D, &dilated_strided);
+    eff_conv_shape lopsided = shape(1, 6, 9, 4, 33, 3, 2); /* "same" of TensorFlow: no zeros before, one after */
+    lopsided.kw = 2, lopsided.pad_top = 0, lopsided.pad_left = 0;
+    check(EFF_FAMILY_CONV2D, &lopsided);
+    eff_conv_shape valid = shape(3, 9, 8, 10, 12, 3, 1);
+    valid.pad_top = valid.pad_left = 0, valid.oh = 7, valid.ow = 6;
+    check(EFF_FAMILY_CONV2D, &valid);
+    eff_conv_shape far = shape(1, 3, 3, 2, 3, 3, 1); /* windows that lie in the padding altogether */
+    far.pad_top = 5, far.pad_left = 4, far.oh = 11, far.ow = 9;
+    check(EFF_FAMILY_CONV2D, &far);
+    eff_conv_shape grouped = shape(2, 8, 7, 12, 18, 3, 2);
+    grouped.groups = 3;
+    check(EFF_FAMILY_CONV2D, &grouped);
+}
+
+static void conv2d_many_pixels(void **state)
+{
+    (void)state;
+    eff_conv_shape stem = shape(3, 41, 45, 3, 24, 3, 2), body = shape(2, 37, 33, 24, 40, 3, 1);
+    eff_conv_shape dense = shape(5, 20, 20, 40, 72, 1, 1);
+    check(EFF_FAMILY_CONV2D, &stem);
+    check(EFF_FAMILY_CONV2D, &body);
+    check(EFF_FAMILY_CONV2D, &dense);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(conv2d_channels),
+        cmocka_unit_test(conv2d_windows),
+        cmocka_unit_test(conv2d_odd_geometry),
+        cmocka_unit_test(conv2d_many_pixels),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

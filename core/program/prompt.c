@@ -42,6 +42,7 @@ typedef struct editor {
     const char *prompt;
     unsigned char waiting[8]; /* bytes that were read ahead to recognise a paste */
     int waiting_count;
+    int marks_pastes; /* whether the terminal is asked to mark pasted text */
     int pasting;
     wchar_t quoted; /* the character to deliver behind a CTRL_V, or 0 */
     char *buffer;   /* of getline */
@@ -96,6 +97,13 @@ static int next_byte(editor *self, int wait_ms)
             return KEY_LATE;
         }
     }
+}
+
+static void ask_for_marks(const editor *self, int on)
+{
+    if (!self->marks_pastes) return;
+    fputs(on ? "\033[?2004h" : "\033[?2004l", stdout);
+    fflush(stdout);
 }
 
 /* Behind an escape: takes the rest of the mark that begins or ends a paste. Other bytes wait for their turn. */
@@ -211,7 +219,6 @@ static void load_history(editor *self)
     HistEvent event;
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
     history(self->history, &event, H_SETSIZE, HISTORY_SIZE);
-    history(self->history, &event, H_SETUNIQUE, 1);
     if (state && state[0] == '/') {
         snprintf(self->history_file, sizeof self->history_file, "%s/effv2/history", state);
     } else if (home && home[0] == '/') {
@@ -261,12 +268,10 @@ static int editor_read(lua_State *L)
         if (got >= 0) return push_line(L, self, self->buffer, (size_t)got);
     } else {
         int count = 0;
-        fputs("\033[?2004h", stdout); /* the terminal marks pasted text */
-        fflush(stdout);
+        ask_for_marks(self, 1);
         el_resize(self->line);
         const char *text = el_gets(self->line, &count);
-        fputs("\033[?2004l", stdout);
-        fflush(stdout);
+        ask_for_marks(self, 0);
         if (text && count > 0) return push_line(L, self, text, (size_t)count);
         self->pasting = self->waiting_count = 0;
     }
@@ -278,9 +283,11 @@ static int editor_read(lua_State *L)
 static int editor_remember(lua_State *L)
 {
     editor *self = check_editor(L);
+    const char *text = luaL_checkstring(L, 2);
     HistEvent event;
     if (!self->line) return 0;
-    history(self->history, &event, H_ENTER, luaL_checkstring(L, 2));
+    if (history(self->history, &event, H_FIRST) == 0 && strcmp(event.str, text) == 0) return 0;
+    history(self->history, &event, H_ENTER, text);
     append_history(self);
     return 0;
 }
@@ -334,10 +341,12 @@ static const luaL_Reg methods[] = {
 static void bind_keys(EditLine *line)
 {
     el_set(line, EL_EDITOR, "emacs");
-    el_set(line, EL_ADDFN, "effv2-complete", "Complete the name before the cursor", complete);
-    el_set(line, EL_ADDFN, "effv2-newline", "Insert a newline", insert_newline);
+    /* the narrow el_set would copy these names and never free them */
+    el_wset(line, EL_ADDFN, L"effv2-complete", L"Complete the name before the cursor", complete);
+    el_wset(line, EL_ADDFN, L"effv2-newline", L"Insert a newline", insert_newline);
     el_set(line, EL_BIND, "^I", "effv2-complete", NULL);
     el_set(line, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    el_set(line, EL_BIND, "\\e\\n", "effv2-newline", NULL);
     el_set(line, EL_BIND, "\\e\\r", "effv2-newline", NULL);
     el_set(line, EL_BIND, "\\e[A", "ed-search-prev-history", NULL);
     el_set(line, EL_BIND, "\\e[B", "ed-search-next-history", NULL);
@@ -364,6 +373,8 @@ static void push_editor(lua_State *L)
     el_set(self->line, EL_PROMPT, prompt_text);
     el_set(self->line, EL_GETCFN, read_key);
     el_set(self->line, EL_HIST, history, self->history);
+    const char *terminal = getenv("TERM");
+    self->marks_pastes = terminal && terminal[0] && strcmp(terminal, "dumb") != 0;
     load_history(self);
     bind_keys(self->line);
     struct sigaction action = {.sa_handler = on_redraw, .sa_flags = SA_RESTART};

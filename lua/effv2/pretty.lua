@@ -14,6 +14,9 @@ end
 
 local max_key_scan = 10000 -- of a larger table only this many keys are sorted
 
+local max_string = 1000
+local escapes = { ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r", ['"'] = '\\"', ["\\"] = "\\\\" }
+
 local function format_number(n)
     if n == math.floor(n) and math.abs(n) < 2 ^ 53 then
         return ("%.0f"):format(n)
@@ -22,11 +25,10 @@ local function format_number(n)
 end
 
 local function format_string(text)
-    local cut = #text > 1000
-    local quoted = ("%q"):format(cut and text:sub(1, 1000) or text)
-    quoted = quoted:gsub("\\\n", "\\n"):gsub("\\?[%z\1-\31\127]", function(char)
-        return char == "\t" and "\\t" or ("\\%03d"):format(char:byte(-1))
-    end)
+    local cut = #text > max_string
+    local quoted = '"' .. (cut and text:sub(1, max_string) or text):gsub('[%z\1-\31\127"\\]', function(char)
+        return escapes[char] or ("\\%03d"):format(char:byte())
+    end) .. '"'
     return cut and ("%s... (%d bytes)"):format(quoted, #text) or quoted
 end
 
@@ -91,7 +93,7 @@ local format
 
 --- Joins the items on one line if they fit, else one a line.
 local function join(items, indent, width)
-    local length = #indent + 4
+    local length = #indent + 2
     for _, item in ipairs(items) do
         length = length + #item + 2
         if length > width or item:find("\n", 1, true) then

@@ -79,10 +79,11 @@ local function format_result(value)
     return pretty.format(value)
 end
 
+--- The text for results[2 .. count].
 local function format_results(count, results)
     local texts = {}
-    for i = 1, count do
-        texts[i] = format_result(results[i])
+    for i = 2, count do
+        texts[i - 1] = format_result(results[i])
     end
     return table.concat(texts, "\t")
 end
@@ -115,14 +116,13 @@ function repl.evaluate(text, env)
     if count == 1 then
         return true
     end
-    table.remove(results, 1)
-    if results[1] ~= nil then
-        env._ = results[1]
+    if results[2] ~= nil then
+        env._ = results[2]
     end
     if kind == "quiet" then
         return true
     end
-    return true, format_results(count - 1, results)
+    return true, format_results(count, results)
 end
 
 -- ---- complete ---------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ function suggest.nearest(name, candidates)
         local edits = unlike(name, candidate)
         local closer = best == nil or edits < best_edits
             or (edits == best_edits and math.abs(#candidate - #name) < math.abs(#best - #name))
-        if closer and edits <= math.max(1, math.floor(#name / 3)) then
+        if closer and edits < #name and edits <= math.max(1, math.floor(#name / 3)) then
             best, best_edits = candidate, edits
         end
     end

@@ -1,0 +1,393 @@
+/* Pictures in class folders; see source.h.
+ *
+ * The scan only lists names (and looks into the first bytes of files without a known extension), so that a million
+ * files take seconds; whether a file really is a picture is found when it is read.
+ */
+#define _GNU_SOURCE /* qsort_r */
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/rng.h"
+#include "data/source.h"
+
+enum { MAX_PATH = 4096, MAX_DEPTH = 16 };
+
+/* A list of strings in one block. */
+typedef struct names {
+    char *text;
+    size_t size, capacity;
+    size_t *start; /* [count] offsets into text */
+    int64_t count, room;
+} names;
+
+typedef struct folder {
+    eff_source head;
+    char *root;  /* the folder that holds the classes */
+    names files; /* paths below root */
+    int32_t *labels;
+} folder;
+
+/* ---- Lists of names ---- */
+
+static void names_free(names *n)
+{
+    free(n->text);
+    free(n->start);
+    *n = (names){0};
+}
+
+static const char *name_at(const names *n, int64_t i) { return n->text + n->start[i]; }
+
+static eff_status names_add(names *n, const char *name)
+{
+    size_t length = strlen(name) + 1;
+    if (n->size + length > n->capacity) {
+        size_t capacity = 2 * (n->size + length);
+        char *text = realloc(n->text, capacity);
+        if (!text) return eff_fail(EFF_E_MEMORY, "no memory for the list of files");
+        n->text = text;
+        n->capacity = capacity;
+    }
+    if (n->count == n->room) {
+        int64_t room = n->room ? 2 * n->room : 64;
+        size_t *start = realloc(n->start, (size_t)room * sizeof *start);
+        if (!start) return eff_fail(EFF_E_MEMORY, "no memory for the list of files");
+        n->start = start;
+        n->room = room;
+    }
+    memcpy(n->text + n->size, name, length);
+    n->start[n->count++] = n->size;
+    n->size += length;
+    return EFF_OK;
+}
+
+static int compare_names(const void *a, const void *b, void *text)
+{
+    return strcmp((char *)text + *(const size_t *)a, (char *)text + *(const size_t *)b);
+}
+
+static void names_sort(names *n, int64_t from)
+{
+    if (n->count - from > 1)
+        qsort_r(n->start + from, (size_t)(n->count - from), sizeof *n->start, compare_names, n->text);
+}
+
+static int64_t names_find(const names *n, const char *name) /* of a sorted list; -1 if missing */
+{
+    int64_t low = 0, high = n->count - 1;
+    while (low <= high) {
+        int64_t middle = (low + high) / 2;
+        int order = strcmp(name, name_at(n, middle));
+        if (order == 0) return middle;
+        if (order < 0) high = middle - 1;
+        else low = middle + 1;
+    }
+    return -1;
+}
+
+/* ---- Looking into folders ---- */
+
+static eff_status join(char path[MAX_PATH], const char *parent, const char *name)
+{
+    if (snprintf(path, MAX_PATH, "%s/%s", parent, name) < MAX_PATH) return EFF_OK;
+    return eff_fail(EFF_E_IO, "%s/%s: the path is too long", parent, name);
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+static bool has_image_extension(const char *name)
+{
+    static const char *const extensions[] = {".jpg", ".jpeg", ".png", ".jpe", ".jfif"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof extensions / sizeof extensions[0]; i++)
+        if (strcasecmp(dot, extensions[i]) == 0) return true;
+    return false;
+}
+
+static bool looks_like_image(const char *path)
+{
+    unsigned char first[4] = {0};
+    FILE *file = fopen(path, "rb");
+    if (!file) return false;
+    size_t n = fread(first, 1, sizeof first, file);
+    fclose(file);
+    return n == sizeof first && (memcmp(first, "\xFF\xD8\xFF", 3) == 0 || memcmp(first, "\x89PNG", 4) == 0);
+}
+
+typedef enum entry_kind { ENTRY_OTHER, ENTRY_FILE, ENTRY_FOLDER } entry_kind;
+
+static entry_kind kind_of(const struct dirent *entry, const char *path)
+{
+    struct stat info;
+    if (entry->d_type == DT_REG) return ENTRY_FILE;
+    if (entry->d_type == DT_DIR) return ENTRY_FOLDER;
+    if (stat(path, &info) != 0) return ENTRY_OTHER; /* a dangling link */
+    return S_ISDIR(info.st_mode) ? ENTRY_FOLDER : S_ISREG(info.st_mode) ? ENTRY_FILE : ENTRY_OTHER;
+}
+
+typedef struct listing {
+    names folders, files;
+    int64_t others; /* visible files that are no images */
+} listing;
+
+static void listing_free(listing *l)
+{
+    names_free(&l->folders);
+    names_free(&l->files);
+}
+
+static eff_status list_entry(listing *l, const char *path, const struct dirent *entry)
+{
+    char full[MAX_PATH];
+    EFF_TRY(join(full, path, entry->d_name));
+    switch (kind_of(entry, full)) {
+    case ENTRY_FOLDER: return names_add(&l->folders, entry->d_name);
+    case ENTRY_FILE:
+        if (has_image_extension(entry->d_name) || looks_like_image(full)) return names_add(&l->files, entry->d_name);
+        l->others++;
+        return EFF_OK;
+    case ENTRY_OTHER: break;
+    }
+    return EFF_OK;
+}
+
+/* What lies directly in `path`, sorted; hidden entries are left out. */
+static eff_status list_folder(listing *l, const char *path)
+{
+    DIR *dir = opendir(path);
+    if (!dir) return eff_fail(EFF_E_IO, "%s: %s", path, strerror(errno));
+    eff_status status = EFF_OK;
+    for (;;) {
+        errno = 0;
+        struct dirent *entry = readdir(dir);
+        if (!entry) break;
+        if (entry->d_name[0] != '.') status = list_entry(l, path, entry);
+        if (status != EFF_OK) break;
+    }
+    if (status == EFF_OK && errno != 0) status = eff_fail(EFF_E_IO, "%s: %s", path, strerror(errno));
+    closedir(dir);
+    names_sort(&l->folders, 0);
+    names_sort(&l->files, 0);
+    return status;
+}
+
+/* ---- Collecting the pictures ---- */
+
+/* Adds the pictures below root/part (at any depth) to files, as paths from root. */
+static eff_status collect(names *files, const char *root, const char *part, int64_t *others, int depth)
+{
+    char path[MAX_PATH];
+    EFF_TRY(join(path, root, part));
+    if (depth > MAX_DEPTH) return eff_fail(EFF_E_IO, "%s: nested too deeply (a link to itself?)", path);
+    listing l = {0};
+    eff_status status = list_folder(&l, path);
+    *others += l.others;
+    for (int64_t i = 0; status == EFF_OK && i < l.files.count; i++) {
+        status = join(path, part, name_at(&l.files, i));
+        if (status == EFF_OK) status = names_add(files, path);
+    }
+    for (int64_t i = 0; status == EFF_OK && i < l.folders.count; i++) {
+        status = join(path, part, name_at(&l.folders, i));
+        if (status == EFF_OK) status = collect(files, root, path, others, depth + 1);
+    }
+    listing_free(&l);
+    return status;
+}
+
+static eff_status label_files(folder *f, int64_t from, int label)
+{
+    int32_t *labels = realloc(f->labels, (size_t)(f->files.count + 1) * sizeof *labels);
+    if (!labels) return eff_fail(EFF_E_MEMORY, "no memory for %lld labels", (long long)f->files.count);
+    f->labels = labels;
+    for (int64_t i = from; i < f->files.count; i++) labels[i] = label;
+    return EFF_OK;
+}
+
+/* Keeps the "train" or the "val" part of the pictures from .. count-1, which are one class. */
+static eff_status keep_part(names *files, int64_t from, int label, const eff_folder_options *options)
+{
+    int64_t n = files->count - from, held_out = (int64_t)llround((double)n * options->val_ratio);
+    if (options->val_ratio > 0.0 && held_out == 0 && n >= 2) held_out = 1;
+    if (held_out == n && n >= 2 && options->val_ratio < 1.0) held_out = n - 1;
+    int64_t *order = malloc((size_t)(n + 1) * sizeof *order);
+    size_t *kept = malloc((size_t)(n + 1) * sizeof *kept);
+    bool enough = order && kept;
+    if (enough) {
+        eff_rng rng;
+        eff_rng_start(&rng, options->seed, EFF_RNG_SPLIT, (uint64_t)label, 0);
+        eff_rng_permutation(&rng, order, n);
+        bool val = strcmp(options->split, "train") != 0;
+        int64_t first = val ? 0 : held_out, end = val ? held_out : n;
+        for (int64_t i = first; i < end; i++) kept[i - first] = files->start[from + order[i]];
+        memcpy(files->start + from, kept, (size_t)(end - first) * sizeof *kept);
+        files->count = from + (end - first);
+        names_sort(files, from);
+    }
+    free(order);
+    free(kept);
+    return enough ? EFF_OK : eff_fail(EFF_E_MEMORY, "no memory to divide %lld pictures", (long long)n);
+}
+
+/* One class; `divide` when the split is made here and not by folders. */
+static eff_status add_class(folder *f, int label, const eff_folder_options *options, bool divide)
+{
+    int64_t others = 0, from = f->files.count;
+    const char *name = f->head.class_names[label];
+    EFF_TRY(collect(&f->files, f->root, name, &others, 0));
+    names_sort(&f->files, from);
+    if (f->files.count == from) EFF_TRY(eff_source_add_notice(&f->head, "class \"%s\" has no images", name));
+    if (others)
+        EFF_TRY(eff_source_add_notice(&f->head, "class \"%s\": %lld files are neither JPEG nor PNG and are left out",
+                                      name, (long long)others));
+    if (divide) EFF_TRY(keep_part(&f->files, from, label, options));
+    return label_files(f, from, label);
+}
+
+/* ---- Which folder, which classes ---- */
+
+/* The folder of a split below root, or "" if there is none. */
+static eff_status split_folder(char path[MAX_PATH], const char *root, const char *split)
+{
+    static const char *const val_names[] = {"val", "validation", "valid", NULL};
+    EFF_TRY(join(path, root, split));
+    if (is_folder(path)) return EFF_OK;
+    for (int i = 0; strcmp(split, "val") == 0 && val_names[i]; i++) {
+        EFF_TRY(join(path, root, val_names[i]));
+        if (is_folder(path)) return EFF_OK;
+    }
+    path[0] = '\0';
+    return EFF_OK;
+}
+
+static eff_status no_classes(const char *path, const listing *l)
+{
+    if (l->files.count == 0)
+        return eff_fail(EFF_E_FORMAT, "%s: no class folders with images here (it is empty); expected is "
+                        "%s/<class>/<image>", path, path);
+    return eff_fail(EFF_E_FORMAT, "%s: %lld images but no class folders; expected is %s/<class>/<image> (ImageNet's flat "
+                    "validation folder has to be sorted into its classes first)", path, (long long)l->files.count, path);
+}
+
+static eff_status list_classes(listing *l, const char *path)
+{
+    EFF_TRY(list_folder(l, path));
+    return l->folders.count ? EFF_OK : no_classes(path, l);
+}
+
+static eff_status missing_class(const names *has, const names *lacks, const char *has_path, const char *lacks_path)
+{
+    for (int64_t i = 0; i < has->count; i++)
+        if (names_find(lacks, name_at(has, i)) < 0)
+            return eff_fail(EFF_E_FORMAT, "%s has the class \"%s\", %s lacks it (%lld and %lld classes); every split "
+                            "needs the same class folders", has_path, name_at(has, i), lacks_path,
+                            (long long)has->count, (long long)lacks->count);
+    return EFF_OK;
+}
+
+/* The classes of the opened folder must be those of the training folder, or labels would mean two things. */
+static eff_status compare_with_train(const names *classes, const char *path, const char *root)
+{
+    char train[MAX_PATH];
+    EFF_TRY(split_folder(train, root, "train"));
+    if (!train[0] || strcmp(train, path) == 0) return EFF_OK;
+    listing l = {0};
+    eff_status status = list_classes(&l, train);
+    if (status == EFF_OK) status = missing_class(classes, &l.folders, path, train);
+    if (status == EFF_OK) status = missing_class(&l.folders, classes, train, path);
+    listing_free(&l);
+    return status;
+}
+
+static eff_status take_classes(folder *f, const names *classes)
+{
+    const char **list = malloc((size_t)classes->count * sizeof *list);
+    if (!list) return eff_fail(EFF_E_MEMORY, "no memory for the class names");
+    for (int64_t i = 0; i < classes->count; i++) list[i] = name_at(classes, i);
+    eff_status status = eff_source_set_classes(&f->head, list, (int)classes->count);
+    free(list);
+    return status;
+}
+
+/* ---- The source ---- */
+
+static int folder_label(const eff_source *source, int64_t index) { return ((const folder *)source)->labels[index]; }
+
+static void folder_name(const eff_source *source, int64_t index, char *text, size_t size)
+{
+    const folder *f = (const folder *)source;
+    snprintf(text, size, "%s/%s", f->root, name_at(&f->files, index));
+}
+
+static eff_status folder_read(const eff_source *source, int64_t index, eff_reader *reader)
+{
+    char path[MAX_PATH];
+    folder_name(source, index, path, sizeof path);
+    EFF_TRY(eff_buffer_read_file(&reader->file, path));
+    return eff_image_decode(&reader->image, reader->file.data, reader->file.size);
+}
+
+static void folder_close(eff_source *source)
+{
+    folder *f = (folder *)source;
+    free(f->root);
+    names_free(&f->files);
+    free(f->labels);
+}
+
+static const eff_source_ops folder_ops = {folder_label, folder_read, folder_name, folder_close};
+
+static eff_status fill_folder(folder *f, const char *root, const eff_folder_options *options)
+{
+    char path[MAX_PATH], train[MAX_PATH];
+    EFF_TRY(split_folder(path, root, options->split));
+    EFF_TRY(split_folder(train, root, "train"));
+    bool divide = !path[0] && !train[0];
+    if (!path[0] && !divide)
+        return eff_fail(EFF_E_IO, "%s: there is %s but no folder \"%s\" beside it", root, train, options->split);
+    if (divide && strcmp(options->split, "test") == 0)
+        return eff_fail(EFF_E_IO, "%s: no folder \"test\" here", root);
+    f->root = strdup(divide ? root : path);
+    if (!f->root) return eff_fail(EFF_E_MEMORY, "no memory for a path");
+    listing l = {0};
+    eff_status status = list_classes(&l, f->root);
+    if (status == EFF_OK) status = compare_with_train(&l.folders, f->root, root);
+    if (status == EFF_OK) status = take_classes(f, &l.folders);
+    listing_free(&l);
+    for (int i = 0; status == EFF_OK && i < f->head.classes; i++)
+        status = add_class(f, i, options, divide && strcmp(options->split, "all") != 0);
+    f->head.count = f->files.count;
+    if (status == EFF_OK && f->head.count == 0)
+        return eff_fail(EFF_E_FORMAT, "%s: %d class folders, but no images for \"%s\" in them", f->root, f->head.classes,
+                        options->split);
+    return status;
+}
+
+eff_status eff_source_open_folder(eff_source **out, const char *root, const eff_folder_options *options)
+{
+    static const char *const splits[] = {"train", "val", "test", "all"};
+    bool known = false;
+    for (int i = 0; i < 4; i++) known = known || strcmp(options->split, splits[i]) == 0;
+    if (!known)
+        return eff_fail(EFF_E_ARGUMENT, "no split \"%s\"; there are train, val, test and all", options->split);
+    if (!(options->val_ratio >= 0.0 && options->val_ratio <= 1.0))
+        return eff_fail(EFF_E_ARGUMENT, "the validation part is %g; it must lie in 0 to 1", options->val_ratio);
+    struct stat info;
+    if (stat(root, &info) != 0) return eff_fail(EFF_E_IO, "%s: %s", root, strerror(errno));
+    if (!S_ISDIR(info.st_mode)) return eff_fail(EFF_E_IO, "%s: not a folder", root);
+    folder *f = eff_source_allocate(sizeof *f, &folder_ops, "folder");
+    if (!f) return EFF_E_MEMORY;
+    eff_status status = fill_folder(f, root, options);
+    if (status == EFF_OK) *out = &f->head;
+    else eff_source_release(&f->head);
+    return status;
+}

@@ -1,0 +1,450 @@
+/* The threaded loader; see loader.h.
+ *
+ * Batches live in a ring of slots: batch b uses slot b % slots. Samples are handed out one by one in order; a slot is
+ * ready when none of its samples is missing, and is used again when the consumer asks for the batch after it.
+ */
+#include "data/loader.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/interrupt.h"
+#include "base/pool.h"
+
+enum { MAX_WORKERS = 256, MAX_PREFETCH = 64, WAIT_MS = 50 };
+
+typedef struct failure {
+    eff_status status; /* EFF_OK: the sample is there */
+    char *why;         /* NULL if there was no memory for it */
+} failure;
+
+typedef struct slot {
+    int64_t batch; /* the one inside; -1 for none */
+    int64_t missing;
+    failure *failures; /* [batch_size] */
+    eff_batch view;
+} slot;
+
+typedef struct worker { /* what one thread needs to make samples */
+    eff_loader *loader;
+    pthread_t thread;
+    eff_reader reader;
+    eff_augment_scratch scratch;
+} worker;
+
+typedef struct bad_file {
+    int64_t index;
+    char *why;
+} bad_file;
+
+struct eff_loader {
+    eff_loader_config config;
+    int height, width;
+    int64_t batches, epoch;
+    int64_t *order; /* [source->count] */
+    slot *slots;
+    int slot_count;
+    worker *workers; /* at least one; its memory serves the caller when there are no threads */
+    int running;     /* threads that were started */
+
+    pthread_mutex_t lock;
+    pthread_cond_t work, ready;
+    int64_t task_batch, task_sample; /* handed out next */
+    int64_t released;                /* batches below it may be overwritten */
+    int64_t next;                    /* goes to the consumer next */
+    int64_t at_work;                 /* samples handed out and not finished */
+    bool stop, started;
+
+    bad_file *bad;
+    int64_t bad_count;
+};
+
+/* ---- Which samples ---- */
+
+static int64_t step_size(const eff_loader *l) { return (int64_t)l->config.batch_size * l->config.ranks; }
+
+/* Samples of batch b for this rank. */
+static int64_t batch_count(const eff_loader *l, int64_t b)
+{
+    int64_t first = b * step_size(l) + (int64_t)l->config.rank * l->config.batch_size;
+    int64_t left = l->config.source->count - first;
+    if (l->config.last == EFF_LAST_PAD || left > l->config.batch_size) return l->config.batch_size;
+    return left > 0 ? left : 0;
+}
+
+static void begin_batch(eff_loader *l, slot *s, int64_t b)
+{
+    int64_t n = l->config.source->count;
+    int64_t first = b * step_size(l) + (int64_t)l->config.rank * l->config.batch_size;
+    s->batch = b;
+    s->view.count = s->missing = batch_count(l, b);
+    s->view.padding = 0;
+    s->view.position = b;
+    s->view.epoch = l->epoch;
+    for (int64_t i = 0; i < s->view.count; i++) {
+        s->view.indices[i] = l->order[(first + i) % n];
+        s->view.padding += first + i >= n;
+        s->failures[i] = (failure){EFF_OK, NULL};
+    }
+}
+
+/* ---- Making one sample (no lock held) ---- */
+
+static eff_status make_sample(worker *w, float *out, int64_t *label, int64_t index, int64_t epoch)
+{
+    const eff_loader_config *config = &w->loader->config;
+    w->reader.wanted = w->loader->height > w->loader->width ? w->loader->height : w->loader->width;
+    *label = eff_source_label(config->source, index);
+    EFF_TRY(eff_source_read(config->source, index, &w->reader));
+    eff_rng rng;
+    eff_rng_start(&rng, config->seed, EFF_RNG_AUGMENT, (uint64_t)epoch, (uint64_t)index);
+    eff_status status = eff_pipeline_run(config->pipeline, out, &w->reader.image, &rng, &w->scratch);
+    if (status == EFF_OK) return EFF_OK;
+    char name[512];
+    eff_source_name(config->source, index, name, sizeof name);
+    return eff_fail_at(status, "%s", name);
+}
+
+static void fill_sample(worker *w, slot *s, int64_t i)
+{
+    size_t sample = (size_t)s->view.height * s->view.width * 3;
+    eff_status status =
+        make_sample(w, s->view.images + (size_t)i * sample, &s->view.labels[i], s->view.indices[i], s->view.epoch);
+    if (status != EFF_OK) s->failures[i] = (failure){status, strdup(eff_message())};
+}
+
+/* ---- Workers ---- */
+
+/* Waits for a sample to make; false when the loader closes. Called with the lock held. */
+static bool take_task(eff_loader *l, slot **s, int64_t *sample)
+{
+    for (;;) {
+        if (l->stop) return false;
+        bool room = l->task_batch < l->batches && l->task_batch < l->released + l->slot_count;
+        if (!room) {
+            pthread_cond_wait(&l->work, &l->lock);
+            continue;
+        }
+        *s = &l->slots[l->task_batch % l->slot_count];
+        if (l->task_sample == 0) begin_batch(l, *s, l->task_batch);
+        *sample = l->task_sample++;
+        bool last = l->task_sample >= (*s)->view.count;
+        if (last) {
+            l->task_batch++;
+            l->task_sample = 0;
+        }
+        if ((*s)->view.count > 0) return true;
+        pthread_cond_signal(&l->ready); /* an empty batch is ready at once */
+    }
+}
+
+static void *work(void *argument)
+{
+    worker *w = argument;
+    eff_loader *l = w->loader;
+    slot *s;
+    int64_t sample;
+    pthread_mutex_lock(&l->lock);
+    while (take_task(l, &s, &sample)) {
+        l->at_work++;
+        pthread_mutex_unlock(&l->lock);
+        fill_sample(w, s, sample);
+        pthread_mutex_lock(&l->lock);
+        l->at_work--;
+        if (--s->missing == 0 || l->at_work == 0) pthread_cond_signal(&l->ready);
+    }
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}
+
+/* Signals belong to the main thread, which looks at the flag. */
+static eff_status start_threads(eff_loader *l)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = 0;
+    while (l->running < l->config.workers && !failed) {
+        failed = pthread_create(&l->workers[l->running].thread, NULL, work, &l->workers[l->running]);
+        if (!failed) l->running++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!failed) return EFF_OK;
+    return eff_fail(EFF_E_MEMORY, "loader: thread %d of %d cannot be started: %s", l->running + 1, l->config.workers,
+                    strerror(failed));
+}
+
+/* ---- Opening and closing ---- */
+
+static eff_status check_config(const eff_loader_config *c)
+{
+    if (c->batch_size < 1) return eff_fail(EFF_E_ARGUMENT, "loader: the batch size is %d", c->batch_size);
+    if (c->workers < 0 || c->workers > MAX_WORKERS)
+        return eff_fail(EFF_E_ARGUMENT, "loader: %d workers; 0 to %d are possible", c->workers, MAX_WORKERS);
+    if (c->workers > 0 && (c->prefetch < 1 || c->prefetch > MAX_PREFETCH))
+        return eff_fail(EFF_E_ARGUMENT, "loader: prefetch of %d batches; 1 to %d are possible", c->prefetch,
+                        MAX_PREFETCH);
+    if (c->ranks < 1 || c->rank < 0 || c->rank >= c->ranks)
+        return eff_fail(EFF_E_ARGUMENT, "loader: rank %d of %d", c->rank, c->ranks);
+    if (c->source->count < 1) return eff_fail(EFF_E_ARGUMENT, "loader: the source has no pictures");
+    int64_t step = (int64_t)c->batch_size * c->ranks;
+    if (c->last == EFF_LAST_DROP && c->source->count < step)
+        return eff_fail(EFF_E_ARGUMENT, "loader: %lld pictures do not fill one batch of %lld, and incomplete batches are "
+                        "dropped", (long long)c->source->count, (long long)step);
+    return EFF_OK;
+}
+
+static eff_status allocate_slot(slot *s, const eff_loader *l)
+{
+    size_t n = (size_t)l->config.batch_size, sample = (size_t)l->height * l->width * 3 * sizeof(float);
+    s->batch = -1;
+    s->view.height = l->height;
+    s->view.width = l->width;
+    s->view.images = eff_pool_alloc(n * sample);
+    s->view.labels = eff_pool_alloc(n * sizeof(int64_t));
+    s->view.indices = eff_pool_alloc(n * sizeof(int64_t));
+    s->failures = calloc(n, sizeof *s->failures);
+    if (s->view.images && s->view.labels && s->view.indices && s->failures) return EFF_OK;
+    return eff_fail(EFF_E_MEMORY, "loader: no memory for %d batches of %zu x %d x %d x 3 floats", l->slot_count, n,
+                    l->height, l->width);
+}
+
+static eff_status allocate(eff_loader *l)
+{
+    int threads = l->config.workers > 0 ? l->config.workers : 1;
+    l->slot_count = l->config.workers > 0 ? l->config.prefetch + 1 : 1;
+    l->order = eff_pool_alloc((size_t)l->config.source->count * sizeof *l->order);
+    l->slots = calloc((size_t)l->slot_count, sizeof *l->slots);
+    l->workers = calloc((size_t)threads, sizeof *l->workers);
+    if (!l->order || !l->slots || !l->workers) return eff_fail(EFF_E_MEMORY, "loader: no memory");
+    for (int i = 0; i < threads; i++) l->workers[i].loader = l;
+    for (int i = 0; i < l->slot_count; i++) EFF_TRY(allocate_slot(&l->slots[i], l));
+    return EFF_OK;
+}
+
+eff_status eff_loader_open(eff_loader **out, const eff_loader_config *config)
+{
+    EFF_TRY(check_config(config));
+    eff_loader *l = calloc(1, sizeof *l);
+    if (!l) return eff_fail(EFF_E_MEMORY, "loader: no memory");
+    l->config = *config;
+    eff_source_retain(config->source);
+    eff_pipeline_retain(config->pipeline);
+    eff_pipeline_size(config->pipeline, &l->height, &l->width);
+    int64_t n = config->source->count, step = step_size(l);
+    l->batches = config->last == EFF_LAST_DROP ? n / step : (n + step - 1) / step;
+    l->task_batch = l->batches; /* nothing to do before the start */
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->work, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&l->ready, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    eff_status status = allocate(l);
+    if (status == EFF_OK) status = start_threads(l);
+    if (status == EFF_OK) *out = l;
+    else eff_loader_close(l);
+    return status;
+}
+
+static void free_slot(slot *s, int64_t batch_size)
+{
+    for (int64_t i = 0; s->failures && i < batch_size; i++) free(s->failures[i].why);
+    free(s->failures);
+    eff_pool_free(s->view.images);
+    eff_pool_free(s->view.labels);
+    eff_pool_free(s->view.indices);
+}
+
+void eff_loader_close(eff_loader *l)
+{
+    if (!l) return;
+    pthread_mutex_lock(&l->lock);
+    l->stop = true;
+    pthread_cond_broadcast(&l->work);
+    pthread_mutex_unlock(&l->lock);
+    for (int i = 0; i < l->running; i++) pthread_join(l->workers[i].thread, NULL);
+    int threads = l->config.workers > 0 ? l->config.workers : 1;
+    for (int i = 0; l->workers && i < threads; i++) {
+        eff_reader_free(&l->workers[i].reader);
+        eff_augment_scratch_free(&l->workers[i].scratch);
+    }
+    for (int i = 0; l->slots && i < l->slot_count; i++) free_slot(&l->slots[i], l->config.batch_size);
+    for (int64_t i = 0; i < l->bad_count; i++) free(l->bad[i].why);
+    free(l->bad);
+    free(l->slots);
+    free(l->workers);
+    eff_pool_free(l->order);
+    pthread_cond_destroy(&l->ready);
+    pthread_cond_destroy(&l->work);
+    pthread_mutex_destroy(&l->lock);
+    eff_pipeline_release(l->config.pipeline);
+    eff_source_release(l->config.source);
+    free(l);
+}
+
+int64_t eff_loader_batches(const eff_loader *l) { return l->batches; }
+
+static void fill_order(eff_loader *l, int64_t epoch)
+{
+    int64_t n = l->config.source->count;
+    eff_rng rng;
+    eff_rng_start(&rng, l->config.seed, EFF_RNG_ORDER, (uint64_t)epoch, 0);
+    if (l->config.shuffle) eff_rng_permutation(&rng, l->order, n);
+    else
+        for (int64_t i = 0; i < n; i++) l->order[i] = i;
+}
+
+static void forget_failures(slot *s)
+{
+    for (int64_t i = 0; s->batch >= 0 && i < s->view.count; i++) {
+        free(s->failures[i].why);
+        s->failures[i] = (failure){EFF_OK, NULL};
+    }
+    s->batch = -1;
+}
+
+eff_status eff_loader_start(eff_loader *l, int64_t epoch, int64_t position)
+{
+    if (epoch < 0 || position < 0 || position > l->batches)
+        return eff_fail(EFF_E_ARGUMENT, "loader: cannot start epoch %lld at batch %lld; an epoch has %lld batches",
+                        (long long)epoch, (long long)position, (long long)l->batches);
+    pthread_mutex_lock(&l->lock);
+    l->task_batch = l->batches; /* hands out nothing more; then no sample is at work */
+    while (l->at_work > 0) pthread_cond_wait(&l->ready, &l->lock);
+    for (int i = 0; i < l->slot_count; i++) forget_failures(&l->slots[i]);
+    if (!l->started || epoch != l->epoch) fill_order(l, epoch);
+    l->started = true;
+    l->epoch = epoch;
+    l->task_batch = l->released = l->next = position;
+    l->task_sample = 0;
+    pthread_cond_broadcast(&l->work);
+    pthread_mutex_unlock(&l->lock);
+    return EFF_OK;
+}
+
+/* ---- Consuming ---- */
+
+static eff_status interrupted(void) { return eff_fail(EFF_E_INTERRUPTED, "interrupted while waiting for a batch"); }
+
+static eff_status wait_until_ready(eff_loader *l, slot *s)
+{
+    eff_status status = EFF_OK;
+    pthread_mutex_lock(&l->lock);
+    l->released = l->next;
+    pthread_cond_broadcast(&l->work);
+    while (status == EFF_OK && (s->batch != l->next || s->missing > 0)) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += WAIT_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        pthread_cond_timedwait(&l->ready, &l->lock, &until);
+        if (eff_interrupt_pending()) status = interrupted();
+    }
+    pthread_mutex_unlock(&l->lock);
+    return status;
+}
+
+static eff_status make_in_caller(eff_loader *l, slot *s)
+{
+    forget_failures(s);
+    begin_batch(l, s, l->next);
+    for (int64_t i = 0; i < s->view.count; i++) {
+        if (eff_interrupt_pending()) return interrupted();
+        fill_sample(&l->workers[0], s, i);
+    }
+    s->missing = 0;
+    return EFF_OK;
+}
+
+/* Takes over `why`. */
+static eff_status note_bad(eff_loader *l, int64_t index, char *why)
+{
+    for (int64_t i = 0; i < l->bad_count; i++) {
+        if (l->bad[i].index != index) continue;
+        free(why);
+        return EFF_OK;
+    }
+    bad_file *longer = realloc(l->bad, (size_t)(l->bad_count + 1) * sizeof *longer);
+    if (!longer) {
+        free(why);
+        return eff_fail(EFF_E_MEMORY, "loader: no memory for the list of unreadable pictures");
+    }
+    l->bad = longer;
+    l->bad[l->bad_count++] = (bad_file){index, why};
+    if (l->bad_count <= l->config.max_bad) return EFF_OK;
+    return eff_fail(EFF_E_FORMAT, "%lld pictures could not be read, more than the %lld that are accepted; the last: %s",
+                    (long long)l->bad_count, (long long)l->config.max_bad, why ? why : "?");
+}
+
+/* A damaged or missing file may be skipped; a mistake of the program or missing memory may not. */
+static bool may_skip(const eff_loader *l, eff_status status)
+{
+    return l->config.bad == EFF_BAD_SKIP && (status == EFF_E_FORMAT || status == EFF_E_IO || status == EFF_E_SHAPE);
+}
+
+static void move_sample(eff_batch *b, int64_t to, int64_t from)
+{
+    size_t sample = (size_t)b->height * b->width * 3;
+    if (to == from) return;
+    memcpy(b->images + (size_t)to * sample, b->images + (size_t)from * sample, sample * sizeof(float));
+    b->labels[to] = b->labels[from];
+    b->indices[to] = b->indices[from];
+}
+
+/* Closes the gaps of unreadable pictures; the first failure that may not be skipped is returned. */
+static eff_status settle(eff_loader *l, slot *s)
+{
+    eff_status result = EFF_OK;
+    eff_batch *b = &s->view;
+    int64_t kept = 0, asked = b->count, padding_from = b->count - b->padding;
+    for (int64_t i = 0; i < asked; i++) {
+        failure f = s->failures[i];
+        s->failures[i] = (failure){EFF_OK, NULL};
+        if (f.status == EFF_OK) {
+            move_sample(b, kept++, i);
+            continue;
+        }
+        if (i >= padding_from) b->padding--;
+        if (result != EFF_OK) {
+            free(f.why);
+        } else if (may_skip(l, f.status)) {
+            result = note_bad(l, b->indices[i], f.why);
+        } else {
+            result = eff_fail(f.status, "%s", f.why ? f.why : "a picture could not be read");
+            free(f.why);
+        }
+    }
+    b->count = kept;
+    if (result == EFF_OK && kept == 0 && asked > 0)
+        result = eff_fail(EFF_E_FORMAT, "none of the %lld pictures of batch %lld could be read; the last: %s",
+                          (long long)asked, (long long)b->position,
+                          l->bad_count && l->bad[l->bad_count - 1].why ? l->bad[l->bad_count - 1].why : "?");
+    return result;
+}
+
+eff_status eff_loader_next(eff_loader *l, const eff_batch **out)
+{
+    *out = NULL;
+    if (!l->started) return eff_fail(EFF_E_STATE, "loader: no epoch was started");
+    if (l->next >= l->batches) return EFF_OK;
+    slot *s = &l->slots[l->next % l->slot_count];
+    EFF_TRY(l->running > 0 ? wait_until_ready(l, s) : make_in_caller(l, s));
+    l->next++;
+    EFF_TRY(settle(l, s));
+    *out = &s->view;
+    return EFF_OK;
+}
+
+int64_t eff_loader_bad_count(const eff_loader *l) { return l->bad_count; }
+
+const char *eff_loader_bad(const eff_loader *l, int64_t i, int64_t *index)
+{
+    *index = l->bad[i].index;
+    return l->bad[i].why ? l->bad[i].why : "?";
+}

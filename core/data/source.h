@@ -1,0 +1,92 @@
+/* Where samples come from: a numbered list of labelled pictures.
+ *
+ * A source is immutable once it is open; `read` may be called from many threads at a time, each with its own
+ * reader. Labels count from 0.
+ */
+#ifndef EFF_DATA_SOURCE_H
+#define EFF_DATA_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "image/image.h"
+
+/* What one thread needs to read, kept between reads. Starts as {0}. */
+typedef struct eff_reader {
+    eff_image image;  /* the picture that was read */
+    eff_buffer file;  /* its file's bytes */
+    int wanted;       /* side that the samples will have; only sources that draw their pictures look at it */
+} eff_reader;
+
+void eff_reader_free(eff_reader *reader);
+
+typedef struct eff_source eff_source;
+
+typedef struct eff_source_ops {
+    int (*label)(const eff_source *source, int64_t index);
+    eff_status (*read)(const eff_source *source, int64_t index, eff_reader *reader);
+    void (*name)(const eff_source *source, int64_t index, char *text, size_t size);
+    void (*close)(eff_source *source); /* frees what the kind added; the rest is freed by eff_source_release */
+} eff_source_ops;
+
+/* The common head of all kinds; read-only for users. */
+struct eff_source {
+    const eff_source_ops *ops;
+    int references;
+    const char *kind; /* "folder", "cifar10", "cifar100", "shapes", "subset" */
+    int64_t count;
+    int classes;
+    char **class_names;  /* [classes] */
+    char *notice;        /* what was strange but not wrong, e.g. "class \"cats\" has no images"; or NULL */
+};
+
+/* Class of a picture, 0 .. classes-1. index: 0 .. count-1. */
+static inline int eff_source_label(const eff_source *source, int64_t index)
+{
+    return source->ops->label(source, index);
+}
+
+/* Leaves the picture in reader->image. Messages start with its name. */
+eff_status eff_source_read(const eff_source *source, int64_t index, eff_reader *reader);
+
+/* How messages call a picture: the path, or "data_batch_1.bin, image 17". */
+void eff_source_name(const eff_source *source, int64_t index, char *text, size_t size);
+
+eff_source *eff_source_retain(eff_source *source);
+void eff_source_release(eff_source *source); /* NULL is allowed */
+
+/* ---- Kinds ---- */
+
+typedef struct eff_folder_options {
+    const char *split;     /* "train", "val", "test" (a folder of root), or "all" */
+    double val_ratio;      /* without such folders: this part of every class is "val", the rest "train" */
+    uint64_t seed;         /* of that division */
+} eff_folder_options;
+
+/* root/<split>/<class>/..., or root/<class>/... divided by val_ratio. Classes and pictures are sorted by
+ * name (bytes); hidden entries are ignored; files without a known extension are looked into. The "val" folder may also be
+ * called validation or valid. */
+eff_status eff_source_open_folder(eff_source **out, const char *root, const eff_folder_options *options);
+
+/* The binary form of CIFAR-10 (data_batch_*.bin, test_batch.bin) or CIFAR-100 (train.bin, test.bin; fine labels),
+ * told apart by what is there. split: "train", or "val" or "test" for the test images. */
+eff_status eff_source_open_cifar(eff_source **out, const char *folder, const char *split);
+
+enum { EFF_SHAPES_CLASSES = 10, EFF_SHAPES_TRAIN = 8000, EFF_SHAPES_VAL = 2000 };
+
+/* The built-in pictures of ten shapes, see shapes.c. count 0: the default of the split ("train" or "val"). */
+eff_status eff_source_open_shapes(eff_source **out, const char *split, int64_t count, uint64_t seed);
+
+/* The pictures indices[0..n-1] of another source, which it keeps open. */
+eff_status eff_source_open_subset(eff_source **out, eff_source *base, const int64_t *indices, int64_t n);
+
+/* ---- For the kinds ---- */
+
+/* `size` zeroed bytes that begin with an eff_source, references = 1; NULL (with a message) when there is no memory. */
+void *eff_source_allocate(size_t size, const eff_source_ops *ops, const char *kind);
+eff_status eff_source_set_classes(eff_source *source, const char *const *names, int classes); /* copies */
+eff_status eff_source_add_notice(eff_source *source, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -21,16 +21,6 @@ static inline panel panel_at(int64_t vectors, int64_t i)
     return (panel){first, vectors - first < 2 ? 1 : 2};
 }
 
-static inline size_t round_to_line(size_t bytes) { return (bytes + 63) / 64 * 64; }
-
-/* Cuts `bytes` off the front of the scratch. */
-static inline void *take(char **scratch, size_t bytes)
-{
-    char *block = *scratch;
-    *scratch += round_to_line(bytes);
-    return block;
-}
-
 size_t ISA_NAME(eff_conv_direct_weights_scratch)(const eff_conv_shape *s);
 void ISA_NAME(eff_conv_direct_weights)(float *dw, const float *dy, const float *x, const eff_conv_shape *s,
                                        void *scratch);

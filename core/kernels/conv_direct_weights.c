@@ -7,6 +7,7 @@
  */
 #include "base/parallel.h"
 #include "kernels/conv_direct.h"
+#include "kernels/conv_grid.h"
 
 #if EFF_ISA_BUILD == 2
 enum { ROWS = 8 }; /* input channels of a tile */

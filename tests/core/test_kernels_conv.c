@@ -167,6 +167,40 @@ static void conv2d_many_pixels(void **state)
     check(EFF_FAMILY_CONV2D, &dense);
 }
 
+static void depthwise_windows(void **state)
+{
+    (void)state;
+    static const int64_t channels[] = {1, 3, 7, 17, 33, 48, 80};
+    for (int64_t k = 1; k <= 5; k++)
+        for (int64_t stride = 1; stride <= 3; stride++)
+            for (int64_t size = 1; size <= 13; size += 4) {
+                int64_t c = channels[(size + k + stride) % 7];
+                eff_conv_shape s = shape(1 + stride % 2, size, size + k, c, c, k, stride);
+                s.groups = c;
+                check(EFF_FAMILY_DEPTHWISE, &s);
+            }
+}
+
+static void depthwise_odd_geometry(void **state)
+{
+    (void)state;
+    eff_conv_shape dilated = shape(2, 11, 10, 21, 21, 3, 1);
+    dilated.groups = 21;
+    dilated.dilation_h = dilated.dilation_w = 2;
+    dilated.pad_top = 2, dilated.pad_left = 1, dilated.ow = 8;
+    check(EFF_FAMILY_DEPTHWISE, &dilated);
+    eff_conv_shape lopsided = shape(2, 14, 14, 24, 24, 3, 2);
+    lopsided.groups = 24;
+    lopsided.pad_top = lopsided.pad_left = 0;
+    check(EFF_FAMILY_DEPTHWISE, &lopsided);
+    eff_conv_shape large = shape(3, 30, 28, 40, 40, 5, 2);
+    large.groups = 40;
+    check(EFF_FAMILY_DEPTHWISE, &large);
+    eff_conv_shape multiplier = shape(2, 9, 6, 5, 15, 3, 1);
+    multiplier.groups = 5;
+    check(EFF_FAMILY_DEPTHWISE, &multiplier);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +208,8 @@ int main(void)
         cmocka_unit_test(conv2d_windows),
         cmocka_unit_test(conv2d_odd_geometry),
         cmocka_unit_test(conv2d_many_pixels),
+        cmocka_unit_test(depthwise_windows),
+        cmocka_unit_test(depthwise_odd_geometry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,10 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A line of code, as shown to the user. */
+/* A line of a chunk; source is NULL when unknown. */
 typedef struct place {
-    char text[512]; /* "recipes/x.lua:12: ", or "" when unknown */
-    char source[256];
+    const char *source; /* belongs to a function on the stack */
+    int line;
 } place;
 
 typedef struct run {
@@ -34,13 +34,10 @@ void script_complain(const char *text)
     fprintf(stderr, "effv2: %s\n", text);
 }
 
-/* Lua cuts long file names in its own messages; this does not. */
-static void set_place(place *where, const lua_Debug *frame)
+/* Pushes "recipes/x.lua:12". Lua cuts long file names in its own messages; this does not. */
+static void push_place(lua_State *L, const place *where)
 {
-    int named = frame->source[0] == '@' || frame->source[0] == '=';
-    snprintf(where->source, sizeof where->source, "%s", frame->source);
-    snprintf(where->text, sizeof where->text, "%s:%d: ", named ? frame->source + 1 : frame->short_src,
-             frame->currentline);
+    lua_pushfstring(L, "%s:%d", where->source + (where->source[0] == '@' || where->source[0] == '='), where->line);
 }
 
 /* Makes globals of the locals of a frame of the script, where no global of the name exists. */
@@ -79,29 +76,39 @@ static size_t find_places(lua_State *L, const run *now, const char *message, pla
         int length = snprintf(shown, sizeof shown, "%s:%d: ", frame.short_src, frame.currentline);
         if (!prefix && strncmp(message, shown, (size_t)length) == 0) {
             prefix = (size_t)length;
-            set_place(origin, &frame);
+            *origin = (place){frame.source, frame.currentline};
         }
         if (strcmp(frame.source, now->source) != 0) continue;
-        if (!script->text[0]) set_place(script, &frame);
+        if (!script->source) *script = (place){frame.source, frame.currentline};
         if (now->settings->keep_locals) keep_locals(L, &frame);
     }
     return prefix;
 }
 
-/* Pushes the message with its place. */
+/* Pushes the message with its place: the script's line first. The place inside the library that Lua put before
+ * the message is left out, unless the library itself made the mistake. */
 static void push_located(lua_State *L, const run *now, const char *message)
 {
-    place script = {"", ""}, origin = {"", ""};
+    place script = {NULL, 0}, origin = {NULL, 0};
     const char *rest = message + find_places(L, now, message, &script, &origin);
-    if (strcmp(origin.source, now->source) == 0) {
-        lua_pushfstring(L, "%s%s", origin.text, rest);
-    } else if (!state_is_library(origin.source)) {
-        lua_pushfstring(L, "%s%s", script.text, message);
-    } else if (strncmp(rest, "attempt to ", 11) == 0) { /* a mistake inside the library: say where */
-        lua_pushfstring(L, "%s%s (%s)", script.text, rest, origin.text);
-    } else {
-        lua_pushfstring(L, "%s%s", script.text, rest);
+    int from_script = origin.source && strcmp(origin.source, now->source) == 0;
+    int from_library = origin.source && state_is_library(origin.source);
+    const place *first = from_script ? &origin : &script;
+    luaL_Buffer text;
+    luaL_buffinit(L, &text);
+    if (first->source) {
+        push_place(L, first);
+        luaL_addvalue(&text);
+        luaL_addstring(&text, ": ");
     }
+    luaL_addstring(&text, from_script || from_library ? rest : message);
+    if (from_library && strncmp(rest, "attempt to ", 11) == 0) {
+        luaL_addstring(&text, " (");
+        push_place(L, &origin);
+        luaL_addvalue(&text);
+        luaL_addstring(&text, ")");
+    }
+    luaL_pushresult(&text);
 }
 
 /* Pushes the error's message as a string, or nil when it has none. Returns its exit code, -1 when it names none. */

@@ -1,17 +1,17 @@
 --- What `effv2 --version` and `effv2 --info` print.
-local core = require "effv2.core"
+local effv2 = require "effv2"
 
 local about = {}
 
 --- One line: name and version.
 function about.version()
-    print("effv2 " .. core._VERSION)
+    print("effv2 " .. effv2._VERSION)
 end
 
---- One "name value" line for each fact of core.info(), then the versions and paths.
+--- One "name value" line for each fact of effv2.info(), then the versions and paths.
 function about.info(library)
-    local facts = { version = core._VERSION, lua = jit.version, library = library }
-    for name, value in pairs(core.info()) do
+    local facts = { version = effv2._VERSION, lua = jit.version, library = library }
+    for name, value in pairs(effv2.info()) do
         facts[name] = tostring(value)
     end
     local names = {}

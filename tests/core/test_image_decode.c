@@ -1,0 +1,327 @@
+/* Decoding and encoding: made-up files of every kind, and public test images where they are installed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jpeglib.h>
+#include <png.h>
+
+#include "base/pool.h"
+#include "base/rng.h"
+#include "image/image.h"
+#include "test_image_hashes.h"
+
+static const char *data_folder(void)
+{
+    static char path[1024];
+    const char *given = getenv("EFFV2_DATA"), *home = getenv("HOME");
+    if (given) return given;
+    snprintf(path, sizeof path, "%s/.cache/effv2-data", home ? home : "");
+    return path;
+}
+
+static uint64_t hash_pixels(const eff_image *image)
+{
+    uint64_t h = 1469598103934665603ull;
+    for (size_t i = 0; i < eff_image_bytes(image); i++) h = (h ^ image->pixels[i]) * 1099511628211ull;
+    return h;
+}
+
+static void fill_noise(eff_image *image, int height, int width)
+{
+    eff_rng rng;
+    eff_rng_start(&rng, 7, EFF_RNG_USER, 0, 0);
+    assert_int_equal(eff_image_reserve(image, height, width), EFF_OK);
+    for (size_t i = 0; i < eff_image_bytes(image); i++) image->pixels[i] = (uint8_t)eff_rng_u32(&rng);
+}
+
+/* A JPEG of one colour; components 1, 3 or 4 (CMYK as it is stored, inverted). */
+static void make_jpeg(eff_buffer *out, int height, int width, const uint8_t *pixel, int components, bool progressive)
+{
+    struct jpeg_compress_struct jpeg;
+    struct jpeg_error_mgr errors;
+    unsigned char *bytes = NULL;
+    unsigned long size = 0;
+    jpeg.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&jpeg);
+    jpeg_mem_dest(&jpeg, &bytes, &size);
+    jpeg.image_width = (JDIMENSION)width;
+    jpeg.image_height = (JDIMENSION)height;
+    jpeg.input_components = components;
+    jpeg.in_color_space = components == 1 ? JCS_GRAYSCALE : components == 3 ? JCS_RGB : JCS_CMYK;
+    jpeg_set_defaults(&jpeg);
+    jpeg_set_quality(&jpeg, 100, TRUE);
+    if (progressive) jpeg_simple_progression(&jpeg);
+    jpeg_start_compress(&jpeg, TRUE);
+    uint8_t *row = malloc((size_t)width * components);
+    for (int x = 0; x < width; x++) memcpy(row + x * components, pixel, (size_t)components);
+    while (jpeg.next_scanline < jpeg.image_height) jpeg_write_scanlines(&jpeg, &row, 1);
+    jpeg_finish_compress(&jpeg);
+    free(row);
+    assert_int_equal(eff_buffer_reserve(out, size), EFF_OK);
+    memcpy(out->data, bytes, size);
+    out->size = size;
+    free(bytes);
+    jpeg_destroy_compress(&jpeg);
+}
+
+static void assert_color(const eff_image *image, int height, int width, int r, int g, int b)
+{
+    assert_int_equal(image->height, height);
+    assert_int_equal(image->width, width);
+    for (size_t i = 0; i < eff_image_bytes(image); i += 3) {
+        assert_in_range(image->pixels[i], r > 0 ? r - 1 : 0, r + 1);
+        assert_in_range(image->pixels[i + 1], g > 0 ? g - 1 : 0, g + 1);
+        assert_in_range(image->pixels[i + 2], b > 0 ? b - 1 : 0, b + 1);
+    }
+}
+
+static void test_png_round_trip(void **state)
+{
+    eff_image image = {0}, back = {0};
+    eff_buffer file = {0};
+    (void)state;
+    fill_noise(&image, 13, 7);
+    assert_int_equal(eff_image_encode_png(&file, &image), EFF_OK);
+    assert_int_equal(eff_image_decode(&back, file.data, file.size), EFF_OK);
+    assert_int_equal(back.height, 13);
+    assert_int_equal(back.width, 7);
+    assert_memory_equal(back.pixels, image.pixels, eff_image_bytes(&image));
+    int height = 0, width = 0;
+    assert_int_equal(eff_image_decode_size(&height, &width, file.data, file.size), EFF_OK);
+    assert_int_equal(height, 13);
+    assert_int_equal(width, 7);
+    eff_image_free(&image);
+    eff_image_free(&back);
+    eff_buffer_free(&file);
+}
+
+static void test_jpeg_kinds(void **state)
+{
+    eff_image image = {0};
+    eff_buffer file = {0};
+    (void)state;
+    make_jpeg(&file, 17, 33, (uint8_t[]){200, 100, 50}, 3, false);
+    assert_int_equal(eff_image_decode(&image, file.data, file.size), EFF_OK);
+    assert_color(&image, 17, 33, 200, 100, 50);
+    make_jpeg(&file, 20, 9, (uint8_t[]){10, 220, 90}, 3, true);
+    assert_int_equal(eff_image_decode(&image, file.data, file.size), EFF_OK);
+    assert_color(&image, 20, 9, 10, 220, 90);
+    make_jpeg(&file, 8, 8, (uint8_t[]){77}, 1, false);
+    assert_int_equal(eff_image_decode(&image, file.data, file.size), EFF_OK);
+    assert_color(&image, 8, 8, 77, 77, 77);
+    /* stored inverted: 255 = no ink; 204 of 255 left by the cyan ink, no black: red is 204 */
+    make_jpeg(&file, 8, 8, (uint8_t[]){204, 255, 102, 255}, 4, false);
+    assert_int_equal(eff_image_decode(&image, file.data, file.size), EFF_OK);
+    assert_color(&image, 8, 8, 204, 255, 102);
+    make_jpeg(&file, 8, 8, (uint8_t[]){204, 255, 102, 128}, 4, false); /* half black: 0.8, 1, 0.4 times 128 */
+    assert_int_equal(eff_image_decode(&image, file.data, file.size), EFF_OK);
+    assert_color(&image, 8, 8, 102, 128, 51);
+    eff_image_free(&image);
+    eff_buffer_free(&file);
+}
+
+static void expect_format_error(const void *data, size_t size, const char *text)
+{
+    eff_image image = {0};
+    assert_int_equal(eff_image_decode(&image, data, size), EFF_E_FORMAT);
+    if (!strstr(eff_message(), text)) fail_msg("message \"%s\" lacks \"%s\"", eff_message(), text);
+    assert_int_equal(image.height, 0);
+    eff_image_free(&image);
+}
+
+static void test_wrong_files(void **state)
+{
+    (void)state;
+    expect_format_error("", 0, "empty");
+    expect_format_error("GIF89a.......", 13, "GIF");
+    expect_format_error("RIFF....WEBPVP8 ", 16, "WebP");
+    expect_format_error("hello world", 11, "neither JPEG nor PNG");
+    expect_format_error("\xFF\xD8\xFF\xE0", 4, "ends early");
+    expect_format_error("\x89PNG\r\n\x1A\n", 8, "ends early");
+}
+
+static void test_truncated(void **state)
+{
+    eff_image image = {0}, source = {0};
+    eff_buffer jpeg = {0}, png = {0};
+    (void)state;
+    make_jpeg(&jpeg, 64, 64, (uint8_t[]){200, 100, 50}, 3, false);
+    fill_noise(&source, 16, 16);
+    assert_int_equal(eff_image_encode_png(&png, &source), EFF_OK);
+    expect_format_error(jpeg.data, jpeg.size / 2, "ends early");
+    expect_format_error(jpeg.data, jpeg.size - 20, "ends early");
+    expect_format_error(png.data, png.size / 2, "ends early");
+    for (size_t n = 0; n < jpeg.size - 3; n++) /* the end marker itself may be missing */
+        assert_int_equal(eff_image_decode(&image, jpeg.data, n), EFF_E_FORMAT);
+    for (size_t n = 0; n < png.size - 12; n++)
+        assert_int_equal(eff_image_decode(&image, png.data, n), EFF_E_FORMAT);
+    eff_image_free(&image);
+    eff_image_free(&source);
+    eff_buffer_free(&jpeg);
+    eff_buffer_free(&png);
+}
+
+/* Damage anywhere is an error or another picture, never a crash. */
+static void test_damaged(void **state)
+{
+    eff_image image = {0}, source = {0};
+    eff_buffer files[2] = {{0}, {0}};
+    eff_rng rng;
+    (void)state;
+    make_jpeg(&files[0], 24, 24, (uint8_t[]){200, 100, 50}, 3, true);
+    fill_noise(&source, 8, 8);
+    assert_int_equal(eff_image_encode_png(&files[1], &source), EFF_OK);
+    eff_rng_start(&rng, 1, EFF_RNG_USER, 0, 0);
+    for (int i = 0; i < 1500; i++) {
+        eff_buffer *file = &files[i % 2];
+        size_t at = (size_t)eff_rng_below(&rng, (int64_t)file->size);
+        uint8_t before = file->data[at];
+        file->data[at] ^= (uint8_t)(1 + eff_rng_below(&rng, 255));
+        eff_status status = eff_image_decode(&image, file->data, file->size);
+        assert_true(status == EFF_OK || status == EFF_E_FORMAT);
+        file->data[at] = before;
+    }
+    eff_image_free(&image);
+    eff_image_free(&source);
+    eff_buffer_free(&files[0]);
+    eff_buffer_free(&files[1]);
+}
+
+static uint32_t crc32_of(const uint8_t *data, size_t n)
+{
+    uint32_t crc = ~0u;
+    for (size_t i = 0; i < n; i++) {
+        crc ^= data[i];
+        for (int k = 0; k < 8; k++) crc = crc & 1 ? crc >> 1 ^ 0xEDB88320u : crc >> 1;
+    }
+    return ~crc;
+}
+
+static void put32(uint8_t *at, uint32_t x)
+{
+    for (int i = 0; i < 4; i++) at[i] = (uint8_t)(x >> (24 - 8 * i));
+}
+
+static void test_bomb(void **state)
+{
+    eff_image source = {0};
+    eff_buffer png = {0}, jpeg = {0};
+    (void)state;
+    fill_noise(&source, 4, 4);
+    assert_int_equal(eff_image_encode_png(&png, &source), EFF_OK);
+    put32(png.data + 16, 20000); /* width and height of the first chunk, which lies at byte 8 */
+    put32(png.data + 20, 20000);
+    put32(png.data + 29, crc32_of(png.data + 12, 17));
+    expect_format_error(png.data, png.size, "20000 x 20000 pixels, more than the limit");
+    make_jpeg(&jpeg, 8, 8, (uint8_t[]){1, 2, 3}, 3, false);
+    for (size_t i = 0; i + 9 < jpeg.size; i++) {
+        if (jpeg.data[i] != 0xFF || jpeg.data[i + 1] != 0xC0) continue;
+        memcpy(jpeg.data + i + 5, "\xF0\x00\xF0\x00", 4);
+        break;
+    }
+    expect_format_error(jpeg.data, jpeg.size, "61440 x 61440 pixels, more than the limit");
+    eff_image_free(&source);
+    eff_buffer_free(&png);
+    eff_buffer_free(&jpeg);
+}
+
+static void test_files(void **state)
+{
+    char path[] = "/tmp/effv2_image_XXXXXX";
+    eff_image image = {0}, back = {0};
+    (void)state;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    fill_noise(&image, 5, 6);
+    assert_int_equal(eff_image_write_png(path, &image), EFF_OK);
+    assert_int_equal(eff_image_read_file(&back, path), EFF_OK);
+    assert_memory_equal(back.pixels, image.pixels, eff_image_bytes(&image));
+    assert_int_equal(truncate(path, 60), 0);
+    assert_int_equal(eff_image_read_file(&back, path), EFF_E_FORMAT);
+    assert_int_equal(strncmp(eff_message(), path, strlen(path)), 0);
+    unlink(path);
+    assert_int_equal(eff_image_read_file(&back, path), EFF_E_IO);
+    assert_non_null(strstr(eff_message(), "No such file"));
+    assert_int_equal(eff_image_read_file(&back, "/tmp"), EFF_E_IO);
+    assert_non_null(strstr(eff_message(), "folder"));
+    assert_int_equal(eff_image_write_png("/nowhere/x.png", &image), EFF_E_IO);
+    eff_image_free(&image);
+    eff_image_free(&back);
+}
+
+static void test_known_images(void **state)
+{
+    char path[2048];
+    eff_image image = {0};
+    (void)state;
+    snprintf(path, sizeof path, "%s/odd", data_folder());
+    if (access(path, R_OK) != 0) {
+        print_message("no public test images in %s\n", path);
+        skip();
+    }
+    int wrong = 0;
+    for (size_t i = 0; i < sizeof known_images / sizeof known_images[0]; i++) {
+        const struct known_image *known = &known_images[i];
+        snprintf(path, sizeof path, "%s/odd/%s", data_folder(), known->file);
+        if (eff_image_read_file(&image, path) != EFF_OK) print_error("%s\n", eff_message());
+        else if (image.height == known->height && image.width == known->width && hash_pixels(&image) == known->hash)
+            continue;
+        print_error("%s differs\n", known->file);
+        wrong++;
+    }
+    assert_int_equal(wrong, 0);
+    eff_image_free(&image);
+}
+
+static void test_known_damage(void **state)
+{
+    static const char *const files[] = {
+        "pngsuite/xc1n0g08.png", "pngsuite/xc9n2c08.png", "pngsuite/xcrn0g04.png", "pngsuite/xcsn0g01.png",
+        "pngsuite/xd0n2c08.png", "pngsuite/xd3n2c08.png", "pngsuite/xd9n2c08.png", "pngsuite/xdtn0g01.png",
+        "pngsuite/xhdn0g08.png", "pngsuite/xlfn0g04.png", "pngsuite/xs1n0g01.png", "pngsuite/xs2n0g01.png",
+        "pngsuite/xs4n0g01.png", "pngsuite/xs7n0g01.png", "pillow/broken.png",     "pillow/truncated_jpeg.jpg"};
+    char path[2048];
+    eff_image image = {0};
+    (void)state;
+    snprintf(path, sizeof path, "%s/odd", data_folder());
+    if (access(path, R_OK) != 0) {
+        print_message("no public test images in %s\n", path);
+        skip();
+    }
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        snprintf(path, sizeof path, "%s/odd/%s", data_folder(), files[i]);
+        assert_int_equal(eff_image_read_file(&image, path), EFF_E_FORMAT);
+    }
+    eff_image_free(&image);
+}
+
+static int nothing_is_left(void **state)
+{
+    (void)state;
+    return eff_pool_get_stats().live_bytes == 0 ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_png_round_trip, nothing_is_left),
+        cmocka_unit_test_teardown(test_jpeg_kinds, nothing_is_left),
+        cmocka_unit_test_teardown(test_wrong_files, nothing_is_left),
+        cmocka_unit_test_teardown(test_truncated, nothing_is_left),
+        cmocka_unit_test_teardown(test_damaged, nothing_is_left),
+        cmocka_unit_test_teardown(test_bomb, nothing_is_left),
+        cmocka_unit_test_teardown(test_files, nothing_is_left),
+        cmocka_unit_test_teardown(test_known_images, nothing_is_left),
+        cmocka_unit_test_teardown(test_known_damage, nothing_is_left),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -81,16 +81,16 @@ static void random_texture(texture *t, eff_rng *rng, double frequency_low, doubl
 static void random_paints(scene *s, eff_rng *rng)
 {
     color ground = random_color(rng), figure = random_color(rng);
-    for (int i = 0; i < 30 && color_distance(ground, figure) < 0.42f; i++) figure = random_color(rng);
+    for (int i = 0; i < 30 && color_distance(ground, figure) < 0.6f; i++) figure = random_color(rng);
     color other = random_color(rng), second = random_color(rng);
     s->ground.a = ground;
-    s->ground.b = mix_colors(ground, other, between(rng, 0.15, 0.55));
-    for (int i = 0; i < 20 && color_distance(s->ground.b, figure) < 0.36f; i++)
+    s->ground.b = mix_colors(ground, other, between(rng, 0.1, 0.4));
+    for (int i = 0; i < 20 && color_distance(s->ground.b, figure) < 0.52f; i++)
         s->ground.b = mix_colors(s->ground.b, ground, 0.3f);
     s->paint.a = figure;
-    s->paint.b = mix_colors(figure, second, between(rng, 0.1, 0.5));
-    for (int i = 0; i < 20 && (color_distance(s->paint.b, s->ground.a) < 0.34f ||
-                               color_distance(s->paint.b, s->ground.b) < 0.34f); i++)
+    s->paint.b = mix_colors(figure, second, between(rng, 0.05, 0.35));
+    for (int i = 0; i < 20 && (color_distance(s->paint.b, s->ground.a) < 0.5f ||
+                               color_distance(s->paint.b, s->ground.b) < 0.5f); i++)
         s->paint.b = mix_colors(s->paint.b, figure, 0.3f);
 }
 
@@ -119,8 +119,8 @@ static void random_blob(mark *m, eff_rng *rng, float x, float y)
 
 static void random_marks(scene *s, eff_rng *rng)
 {
-    s->below = 3 + (int)eff_rng_below(rng, 7);
-    s->above = chance(rng, 0.55) ? 1 + (int)eff_rng_below(rng, 2) : 0;
+    s->below = 1 + (int)eff_rng_below(rng, 5);
+    s->above = chance(rng, 0.4) ? 1 + (int)eff_rng_below(rng, 2) : 0;
     for (int i = 0; i < s->below + s->above; i++) {
         mark *m = &s->marks[i];
         bool above = i >= s->below;
@@ -150,12 +150,12 @@ static void random_light(scene *s, eff_rng *rng)
     s->light[1] = direction[1] * strength;
     s->light_level = between(rng, 0.8, 1.12);
     s->vignette = between(rng, 0.0, 0.22);
-    s->noise = between(rng, 0.004, 0.05);
+    s->noise = between(rng, 0.004, 0.03);
     float length = between(rng, 0.02, 0.14);
     s->shadow[0] = -direction[0] * length;
     s->shadow[1] = -direction[1] * length;
     s->shadow_soft = between(rng, 0.03, 0.18);
-    s->shadow_dark = between(rng, 0.0, 0.55);
+    s->shadow_dark = between(rng, 0.0, 0.45);
     s->relief = between(rng, 0.0, 0.35);
     s->outline = chance(rng, 0.3) ? between(rng, 0.015, 0.045) : 0.0f;
     s->outline_paint = chance(rng, 0.5) ? mix_colors(s->paint.a, (color){{0.0f, 0.0f, 0.0f}}, 0.6f)
@@ -166,12 +166,14 @@ void eff_scene_draw_lots(scene *s, shape_kind shape, eff_rng *rng)
 {
     memset(s, 0, sizeof *s);
     s->shape = shape;
-    s->radius = (float)exp(eff_rng_range(rng, log(0.36), log(0.78)));
+    s->radius = (float)exp(eff_rng_range(rng, log(0.5), log(0.88)));
     for (int i = 0; i < 2; i++) {
         float reach = 1.0f - 0.85f * s->radius;
         s->center[i] = between(rng, -reach, reach);
     }
-    unit_vector(s->turn, rng);
+    float angle = between(rng, -0.6, 0.6); /* about 35 degrees */
+    s->turn[0] = cosf(angle);
+    s->turn[1] = sinf(angle);
     s->stretch = between(rng, 0.86, 1.16);
     s->detail = between(rng, 0.0, 1.0);
     random_texture(&s->ground, rng, 0.8, 5.0);

@@ -22,7 +22,7 @@ static float polygon_distance(const float (*normals)[2], int sides, float inradi
 
 static float star_distance(float x, float y)
 {
-    const float c = 0.809016994f, s = 0.587785252f, outer = 0.98f, inner = 0.46f;
+    const float c = 0.809016994f, s = 0.587785252f, outer = 0.98f, inner = 0.42f;
     x = absolute(x);
     float t = 2.0f * maxf(c * x - s * y, 0.0f); /* folds the five arms onto one */
     x -= t * c;
@@ -69,7 +69,7 @@ float eff_shape_distance(shape_kind shape, float x, float y, float detail)
     case SHAPE_DISC: return length2(x, y) - 0.86f;
     case SHAPE_RING: return ring_distance(x, y, detail);
     case SHAPE_HORSESHOE: {
-        float gap = maxf(absolute(y) - (0.15f + 0.15f * detail), -x);
+        float gap = maxf(absolute(y) - (0.18f + 0.17f * detail), -x);
         return maxf(ring_distance(x, y, detail), -gap);
     }
     case SHAPE_TRIANGLE: return polygon_distance(three, 3, 0.5f, x, y);
@@ -78,7 +78,7 @@ float eff_shape_distance(shape_kind shape, float x, float y, float detail)
     case SHAPE_STAR: return star_distance(x, y);
     case SHAPE_CROSS: {
         float a = maxf(absolute(x), absolute(y)), b = minf(absolute(x), absolute(y));
-        return maxf(a - 0.9f, b - (0.22f + 0.12f * detail));
+        return maxf(a - 0.9f, b - (0.2f + 0.12f * detail));
     }
     case SHAPE_CRESCENT: {
         float offset = 0.36f + 0.2f * detail;

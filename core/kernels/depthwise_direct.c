@@ -13,6 +13,7 @@ enum {
     PIXELS = 32,      /* of a table */
     ROWS = 8,         /* pixels of a register tile */
     TAPS = 9,         /* held at a time for the weight gradient */
+    AHEAD = 4 * VL,   /* channels fetched ahead for the weight gradient */
     MOST_CHUNKS = 32  /* of the weight gradient */
 };
 
@@ -149,6 +150,8 @@ VEC_INLINE void weight_tile(float *dw, const job *j, const float *const *table, 
         sum[t] = (vec){0};
     }
     for (int64_t p = 0; p < pixels; p++) {
+        __builtin_prefetch(dy[p] + channel + AHEAD);
+        __builtin_prefetch(rows[TAPS - 1][p] + channel + AHEAD);
         vec d = lanes == VL ? vec_load(dy[p] + channel) : vec_load_some(dy[p] + channel, lanes);
 #pragma GCC unroll 9
         for (int t = 0; t < TAPS; t++) {

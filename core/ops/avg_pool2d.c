@@ -74,8 +74,8 @@ static eff_status backward(eff_call *c)
     return EFF_OK;
 }
 
-static const char *const samples[] = {"x=2,5,5,3 kernel=3 stride=2 padding=1", "x=1,4,6,2 kernel=2",
-                                      "x=2,5,4,1 kernel=3 stride=2 padding=same count_padding=false", NULL};
+static const char *const samples[] = {"x=2,5,5,3 kernel_size=3 stride=2 padding=1", "x=1,4,6,2 kernel_size=2",
+                                      "x=2,5,4,1 kernel_size=3 stride=2 padding=same count_padding=false", NULL};
 
 const eff_op eff_op_avg_pool2d = {
     .name = "avg_pool2d",

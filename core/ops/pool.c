@@ -6,8 +6,8 @@
 eff_status eff_pool_geometry(eff_window *w, const eff_call *c)
 {
     const eff_value *kernel = &c->arg[EFF_POOL_KERNEL], *stride = &c->arg[EFF_POOL_STRIDE];
-    if (kernel->i == 0) return eff_fail(EFF_E_ARGUMENT, "%s: kernel is missing", c->op->name);
-    EFF_TRY(eff_pair_parse(w->kernel, c, "kernel", kernel, 1));
+    if (kernel->i == 0) return eff_fail(EFF_E_ARGUMENT, "%s: kernel_size is missing", c->op->name);
+    EFF_TRY(eff_pair_parse(w->kernel, c, "kernel_size", kernel, 1));
     EFF_TRY(eff_pair_parse(w->stride, c, "stride", stride->i ? stride : kernel, 1));
     w->dilation[0] = w->dilation[1] = 1;
     EFF_TRY(eff_window_fit(w, c, &c->arg[EFF_POOL_PADDING], c->in[0]->shape[1], c->in[0]->shape[2]));

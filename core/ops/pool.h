@@ -7,7 +7,7 @@
 enum { EFF_POOL_X, EFF_POOL_KERNEL, EFF_POOL_STRIDE, EFF_POOL_PADDING, EFF_POOL_COUNT_PADDING };
 
 #define EFF_POOL_ARGS(...)                                                                                           \
-    EFF_ARGS(EFF_IN("x", "[n][h][w][c]"), EFF_INTS("kernel", "one number or {vertical, horizontal}"),                 \
+    EFF_ARGS(EFF_IN("x", "[n][h][w][c]"), EFF_INTS("kernel_size", "one number or {vertical, horizontal}"),                 \
              EFF_INTS("stride", "the kernel's size when not given"),                                                  \
              EFF_INTS_OR_WORD("padding", eff_padding_words, EFF_PADDING_DOC) __VA_ARGS__)
 

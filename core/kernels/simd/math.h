@@ -1,0 +1,137 @@
+/* Elementary functions on vectors of float, within 3 units in the last place, right at infinities, NaN and
+ * subnormals. The polynomials are Chebyshev fits of the functions named beside them.
+ */
+#ifndef EFF_KERNELS_SIMD_MATH_H
+#define EFF_KERNELS_SIMD_MATH_H
+
+#include "kernels/simd/vec.h"
+
+#include <math.h>
+
+/* Comparisons with NaN are false, so NaN comes out where it went in. */
+VEC_INLINE vec vec_at_least(vec x, float low) { return vec_select(x < low, vec_all(low), x); }
+VEC_INLINE vec vec_at_most(vec x, float high) { return vec_select(x > high, vec_all(high), x); }
+
+VEC_INLINE vec vec_abs(vec x) { return (vec)((veci)x & 0x7fffffff); }
+
+VEC_INLINE vec vec_with_sign(vec magnitude, vec sign)
+{
+    return (vec)((veci)magnitude | ((veci)sign & (int32_t)0x80000000));
+}
+
+/* exp(x + tail) for a tail that is small beside x */
+VEC_INLINE vec vec_exp_parts(vec x, vec tail)
+{
+    const float shift = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number in the low bits */
+    x = vec_at_most(vec_at_least(x, -110.0f), 100.0f);
+    vec shifted = x * 1.442695041f + shift, n = shifted - shift;
+    veci whole = (veci)shifted - (veci)vec_all(shift), half = whole >> 1;
+    vec r = x - n * 0.693359375f;
+    r = r + n * 2.12194440e-4f + tail;
+    /* (exp(r) - 1 - r) / r^2 for |r| < 0.35 */
+    vec p = r * 0.0001989198131f + 0.001393454193f;
+    p = p * r + 0.008333310024f;
+    p = p * r + 0.04166645681f;
+    p = p * r + 0.1666666668f;
+    p = p * r + 0.5000000014f;
+    vec y = (p * r * r + r) + 1.0f;
+    /* 2^whole in two steps, so that subnormal results and the last power before infinity come out */
+    return y * (vec)((half + 127) << 23) * (vec)((whole - half + 127) << 23);
+}
+
+VEC_INLINE vec vec_exp(vec x) { return vec_exp_parts(x, (vec){0}); }
+
+VEC_INLINE vec vec_sigmoid(vec x)
+{
+    vec e = vec_exp(-vec_abs(x)), d = 1.0f / (1.0f + e);
+    return vec_select(x < 0.0f, e * d, d);
+}
+
+/* Beyond this bound e^-|x| is 0 and products with it must be, even where x is infinite. */
+#define VEC_SATURATED 1e4f
+
+VEC_INLINE vec vec_silu(vec x) { return vec_at_least(x, -VEC_SATURATED) * vec_sigmoid(x); }
+
+VEC_INLINE vec vec_silu_slope(vec x)
+{
+    vec e = vec_exp(-vec_abs(x)), d = 1.0f / (1.0f + e), ed = e * d;
+    veci negative = x < 0.0f;
+    vec bounded = vec_at_most(vec_at_least(x, -VEC_SATURATED), VEC_SATURATED);
+    return vec_select(negative, ed, d) * (1.0f + bounded * vec_select(negative, d, ed));
+}
+
+VEC_INLINE vec vec_relu(vec x) { return vec_select(x < 0.0f, (vec){0}, x); }
+
+VEC_INLINE vec vec_tanh(vec x)
+{
+    vec a = vec_abs(x), z = a * a;
+    /* (tanh(a) / a - 1) / a^2 for a < 0.625 */
+    vec p = z * 0.002292744816f - 0.008343945516f;
+    p = p * z + 0.02176891865f;
+    p = p * z - 0.05395925958f;
+    p = p * z + 0.1333330356f;
+    p = p * z - 0.3333333317f;
+    vec large = 1.0f - 2.0f / (vec_exp(2.0f * a) + 1.0f);
+    return vec_with_sign(vec_select(a < 0.625f, p * z * a + a, large), x);
+}
+
+/* Phi(x), and *density = phi(x), of the normal distribution; |x| <= VEC_SATURATED */
+VEC_INLINE vec vec_normal_cdf(vec x, vec *density)
+{
+    vec a = vec_abs(x), high = (vec)((veci)a & (int32_t)0xfffff000);
+    vec e = vec_exp_parts(high * high * -0.5f, (a - high) * (a + high) * -0.5f);
+    vec q = 1.0f / (1.0f + 0.28284271247f * a);
+    /* exp(t^2) erfc(t) / q, with t = a / sqrt(2) and q = 1 / (1 + 0.4 t) */
+    vec p = q * -0.03270635391f + 0.2143132256f;
+    p = p * q - 0.5355897606f;
+    p = p * q + 0.5942184901f;
+    p = p * q - 0.3212249809f;
+    p = p * q + 0.2906588867f;
+    p = p * q + 0.1236935078f;
+    p = p * q + 0.2161018698f;
+    p = p * q + 0.2248221836f;
+    p = p * q + 0.2257129335f;
+    vec tail = 0.5f * q * p * e;
+    *density = e * 0.3989422804f;
+    return vec_select(x < 0.0f, tail, 1.0f - tail);
+}
+
+VEC_INLINE vec vec_gelu(vec x)
+{
+    vec density, bounded = vec_at_least(x, -VEC_SATURATED);
+    return bounded * vec_normal_cdf(vec_at_most(bounded, VEC_SATURATED), &density);
+}
+
+VEC_INLINE vec vec_gelu_slope(vec x)
+{
+    vec density, bounded = vec_at_most(vec_at_least(x, -VEC_SATURATED), VEC_SATURATED);
+    vec cdf = vec_normal_cdf(bounded, &density);
+    return cdf + bounded * density;
+}
+
+VEC_INLINE vec vec_log(vec x)
+{
+    veci tiny = x < 1.17549435e-38f;
+    vec scaled = vec_select(tiny, x * 8388608.0f, x);
+    veci bits = (veci)scaled, exponent = ((bits >> 23) & 255) - 126 - (tiny & 23);
+    vec m = (vec)((bits & 0x007fffff) | 0x3f000000);
+    veci low = m < 0.70710678f;
+    vec f = vec_select(low, m + m, m) - 1.0f, e = __builtin_convertvector(exponent + low, vec);
+    /* (log(1 + f) - f + f^2 / 2) / f^3 for sqrt(1/2) <= 1 + f < sqrt(2) */
+    vec p = f * -0.06201500119f + 0.1053086474f;
+    p = p * f - 0.1064619164f;
+    p = p * f + 0.1103778336f;
+    p = p * f - 0.1245074332f;
+    p = p * f + 0.1428652455f;
+    p = p * f - 0.1666800152f;
+    p = p * f + 0.2000001004f;
+    p = p * f - 0.2499999028f;
+    p = p * f + 0.3333333328f;
+    vec y = p * f * f * f - e * 2.12194440e-4f - 0.5f * f * f;
+    y = (f + y) + e * 0.693359375f;
+    y = vec_select(x == INFINITY, x, y);
+    y = vec_select(x == 0.0f, vec_all(-INFINITY), y);
+    return vec_select(x >= 0.0f, y, vec_all(NAN));
+}
+
+#endif

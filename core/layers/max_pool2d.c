@@ -1,0 +1,24 @@
+/* MaxPool2d: the largest value of each window. */
+#include "layers/layer.h"
+#include "ops/registry.h"
+#include "ops/window.h"
+
+/* The op's arguments are x and then these. */
+static eff_status forward(eff_tensor **y, eff_layer *layer, eff_tensor *x)
+{
+    eff_call c;
+    eff_call_start(&c, &eff_op_max_pool2d);
+    c.n_in = 1;
+    c.in[0] = x;
+    for (int i = 0; layer->type->args[i].name; i++) c.arg[i + 1] = layer->arg[i];
+    return eff_layer_run(y, &c);
+}
+
+const eff_layer_type eff_layer_max_pool2d = {
+    .name = "MaxPool2d",
+    .doc = "the largest value of each window",
+    .args = EFF_ARGS(EFF_INTS("kernel_size", "one number or {vertical, horizontal}"),
+                     EFF_INTS("stride", "the kernel's size when not given"),
+                     EFF_INTS_OR_WORD("padding", eff_padding_words, EFF_PADDING_DOC)),
+    .forward = forward,
+};

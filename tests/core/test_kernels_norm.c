@@ -1,0 +1,203 @@
+/* Normalisation kernels: every variant against the reference, with the same bits at any thread count. */
+#include "test_kernels_helpers.h"
+
+static const int64_t channel_counts[] = {1, 3, 7, 16, 17, 33, 96, 200};
+static const int64_t row_counts[] = {1, 2, 7, 33, 257, 1500};
+enum { CHANNEL_COUNTS = sizeof channel_counts / sizeof *channel_counts };
+enum { ROW_COUNTS = sizeof row_counts / sizeof *row_counts };
+
+typedef struct arrays {
+    int64_t rows, c;
+    real *x, *dy, *mean, *variance, *rstd, *gamma, *beta, *dgamma, *dbeta;
+} arrays;
+
+static arrays make_arrays(int64_t rows, int64_t c, real offset)
+{
+    arrays a = {.rows = rows, .c = c, .x = normal(rows * c, 1), .dy = normal(rows * c, 2), .gamma = normal(c, 3),
+                .beta = normal(c, 4), .mean = unset(c), .variance = unset(c), .rstd = unset(c), .dgamma = normal(c, 5),
+                .dbeta = normal(c, 6)};
+    for (int64_t i = 0; i < rows * c; i++) a.x[i] += offset * (real)(1 + i % c % 3);
+    int index = 0;
+    const eff_norm_kernels *reference = next_variant(&index, EFF_FAMILY_NORM, NULL)->kernels;
+    reference->statistics(a.mean, a.variance, a.x, rows, c, NULL);
+    for (int64_t i = 0; i < c; i++) a.rstd[i] = 1 / real_sqrt(a.variance[i] + (real)1e-3);
+    return a;
+}
+
+static void free_arrays(arrays *a)
+{
+    real *all[] = {a->x, a->dy, a->mean, a->variance, a->rstd, a->gamma, a->beta, a->dgamma, a->dbeta};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
+/* Two outputs [count] of one call of a kernel */
+typedef void (*call)(real *out, real *out2, const eff_norm_kernels *k, const arrays *a, eff_activation act,
+                     void *scratch);
+
+static void call_statistics(real *out, real *out2, const eff_norm_kernels *k, const arrays *a, eff_activation act,
+                            void *scratch)
+{
+    (void)act;
+    k->statistics(out, out2, a->x, a->rows, a->c, scratch);
+}
+
+static void call_reduce(real *out, real *out2, const eff_norm_kernels *k, const arrays *a, eff_activation act,
+                        void *scratch)
+{
+    k->reduce(out, out2, a->dy, a->x, a->mean, a->rstd, a->gamma, a->beta, act, a->rows, a->c, scratch);
+}
+
+static void call_apply(real *out, real *out2, const eff_norm_kernels *k, const arrays *a, eff_activation act,
+                       void *scratch)
+{
+    (void)scratch;
+    memcpy(out2, a->x, (size_t)(a->rows * a->c) * sizeof *out2);
+    k->apply(out, a->x, a->gamma, a->beta, act, a->rows, a->c);
+    k->apply(out2, out2, a->gamma, a->beta, act, a->rows, a->c);
+}
+
+static void call_backward(real *out, real *out2, const eff_norm_kernels *k, const arrays *a, eff_activation act,
+                          void *scratch)
+{
+    (void)scratch;
+    k->backward(out, a->dy, a->x, a->mean, a->rstd, a->gamma, a->beta, a->dgamma, a->dbeta, act, a->rows, a->c);
+    k->backward(out2, a->dy, a->x, a->mean, a->rstd, a->gamma, a->beta, NULL, NULL, act, a->rows, a->c);
+}
+
+/* scale [count]: what EPSILON is multiplied with */
+static void check_call(call f, const arrays *a, eff_activation act, int64_t count, const real *scale,
+                       const real *scale2, double factor, const char *name)
+{
+    int index = 0;
+    const eff_norm_kernels *reference = next_variant(&index, EFF_FAMILY_NORM, NULL)->kernels;
+    real *want = unset(count), *want2 = unset(count);
+    f(want, want2, reference, a, act, NULL);
+    for (const eff_variant *v; (v = next_variant(&index, EFF_FAMILY_NORM, NULL));) {
+        real *got[MOST_TEST_THREADS], *got2[MOST_TEST_THREADS];
+        char what[128];
+        snprintf(what, sizeof what, "%s %s rows %d c %d activation %d", v->name, name, (int)a->rows, (int)a->c, act);
+        const eff_norm_kernels *k = v->kernels;
+        for (int t = 0; t < MOST_TEST_THREADS; t++) {
+            eff_set_threads(t + 1);
+            void *scratch = malloc(k->scratch(a->rows, a->c));
+            got[t] = unset(count);
+            got2[t] = unset(count);
+            f(got[t], got2[t], k, a, act, scratch);
+            free(scratch);
+            assert_same_bits(got[t], got[0], count, what);
+            assert_same_bits(got2[t], got2[0], count, what);
+        }
+        assert_close(got[0], want, scale, factor, count, what);
+        assert_close(got2[0], want2, scale2, factor, count, what);
+        for (int t = 0; t < MOST_TEST_THREADS; t++) {
+            free(got[t]);
+            free(got2[t]);
+        }
+    }
+    free(want);
+    free(want2);
+}
+
+static void check_statistics(int64_t rows, int64_t c, real offset)
+{
+    arrays a = make_arrays(rows, c, offset);
+    real *scale = unset(c), *scale2 = unset(c);
+    for (int64_t i = 0; i < c; i++) {
+        real deviation = real_sqrt(a.variance[i]);
+        scale[i] = real_abs(a.mean[i]) + deviation;
+        scale2[i] = a.variance[i] + (real)EPSILON * a.mean[i] * a.mean[i];
+    }
+    check_call(call_statistics, &a, EFF_ACT_NONE, c, scale, scale2, 4, "statistics");
+    free(scale);
+    free(scale2);
+    free_arrays(&a);
+}
+
+static void statistics_do_not_cancel(void **state)
+{
+    (void)state;
+    for (int i = 0; i < CHANNEL_COUNTS; i++)
+        for (int j = 0; j < ROW_COUNTS; j++) {
+            check_statistics(row_counts[j], channel_counts[i], 0);
+            check_statistics(row_counts[j], channel_counts[i], 1000);
+        }
+    check_statistics(20000, 24, 3);
+}
+
+/* Relative to the terms: every value here is a few units wide, so 1 + |term| bounds them. */
+static void check_maps(int64_t rows, int64_t c)
+{
+    arrays a = make_arrays(rows, c, (real)0.5);
+    int64_t count = rows * c;
+    real *scale = unset(count), *scale2 = unset(count);
+    for (eff_activation act = EFF_ACT_NONE; act <= EFF_ACT_SILU; act++) {
+        for (int64_t i = 0; i < count; i++)
+            scale[i] = real_abs(a.x[i] * a.gamma[i % c]) + real_abs(a.beta[i % c]);
+        check_call(call_apply, &a, act, count, scale, scale, 8, "apply");
+        for (int64_t i = 0; i < count; i++) {
+            int64_t j = i % c;
+            real x_hat = real_abs((a.x[i] - a.mean[j]) * a.rstd[j]);
+            real slope = 2 * real_abs(a.dy[i]) * (1 + x_hat * real_abs(a.gamma[j]) + real_abs(a.beta[j]));
+            scale2[i] = real_abs(a.gamma[j]) * a.rstd[j] * slope;
+            scale[i] = real_abs(a.gamma[j]) * a.rstd[j] *
+                       (slope + (real_abs(a.dbeta[j]) + x_hat * real_abs(a.dgamma[j])) / (real)rows);
+        }
+        check_call(call_backward, &a, act, count, scale, scale2, 8, "backward");
+    }
+    free(scale);
+    free(scale2);
+    free_arrays(&a);
+}
+
+static void check_reduce(int64_t rows, int64_t c)
+{
+    arrays a = make_arrays(rows, c, (real)0.5);
+    real *scale = unset(c), *scale2 = unset(c);
+    for (int64_t j = 0; j < c; j++) {
+        scale[j] = scale2[j] = 0;
+        for (int64_t r = 0; r < rows; r++) {
+            real x_hat = real_abs((a.x[r * c + j] - a.mean[j]) * a.rstd[j]);
+            real slope = 2 * real_abs(a.dy[r * c + j]) * (1 + x_hat * real_abs(a.gamma[j]) + real_abs(a.beta[j]));
+            scale[j] += x_hat * slope;
+            scale2[j] += slope;
+        }
+    }
+    for (eff_activation act = EFF_ACT_NONE; act <= EFF_ACT_SILU; act++)
+        check_call(call_reduce, &a, act, c, scale, scale2, 4, "reduce");
+    free(scale);
+    free(scale2);
+    free_arrays(&a);
+}
+
+static void maps_and_sums_agree(void **state)
+{
+    (void)state;
+    for (int i = 0; i < CHANNEL_COUNTS; i++)
+        for (int j = 0; j < ROW_COUNTS; j++) {
+            check_maps(row_counts[j], channel_counts[i]);
+            check_reduce(row_counts[j], channel_counts[i]);
+        }
+}
+
+/* relu's slope at exactly 0 must be the same everywhere, or one variant's gradient check fails */
+static void relu_has_no_slope_at_zero(void **state)
+{
+    (void)state;
+    int index = 0;
+    for (const eff_variant *v; (v = next_variant(&index, EFF_FAMILY_NORM, NULL));) {
+        const eff_norm_kernels *k = v->kernels;
+        real x[3] = {1, 2, 3}, dy[3] = {5, 5, 5}, mean = 2, one = 1, zero = 0, dx[3];
+        k->backward(dx, dy, x, &mean, &one, &one, &zero, NULL, NULL, EFF_ACT_RELU, 3, 1);
+        assert_true(dx[0] == 0 && dx[1] == 0 && dx[2] == 5);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(statistics_do_not_cancel),
+        cmocka_unit_test(maps_and_sums_agree),
+        cmocka_unit_test(relu_has_no_slope_at_zero),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -69,4 +69,8 @@ eff_rect eff_rect_clip(eff_rect rect, int height, int width);
 void eff_normalize_bytes(float *out, const uint8_t *in, size_t n, const float mean[3], const float inverse_std[3]);
 void eff_normalize_floats(float *out, const float *in, size_t n, const float mean[3], const float inverse_std[3]);
 
+/* The way back, for looking at samples: out = in * std + mean, rounded and clipped. */
+eff_status eff_image_from_floats(eff_image *out, const float *in, int height, int width, const float mean[3],
+                                 const float std[3]);
+
 #endif

@@ -90,3 +90,15 @@ void eff_normalize_floats(float *out, const float *in, size_t n, const float mea
     for (size_t i = 0; i < 3 * n; i += 3)
         for (int c = 0; c < 3; c++) out[i + c] = (in[i + c] - mean[c]) * inverse_std[c];
 }
+
+eff_status eff_image_from_floats(eff_image *out, const float *in, int height, int width, const float mean[3],
+                                 const float std[3])
+{
+    EFF_TRY(eff_image_reserve(out, height, width));
+    size_t n = eff_image_bytes(out);
+    for (size_t i = 0; i < n; i++) {
+        float x = in[i] * std[i % 3] + mean[i % 3];
+        out->pixels[i] = (uint8_t)(x > 0.0f ? (x < 255.0f ? x + 0.5f : 255.0f) : 0.0f); /* NaN is black */
+    }
+    return EFF_OK;
+}

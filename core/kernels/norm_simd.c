@@ -11,7 +11,7 @@
 enum {
     CHUNK = 16384, /* elements of a chunk of rows, about */
     LEAST_ROWS = 32,
-    MOST_ROWS = 256,
+    MOST_ROWS = 128,
     ROWS = 4,       /* taken together, so that memory is read in order and sums are loaded once in a while */
     CHANNELS = 64   /* of a merge */
 };
@@ -62,37 +62,35 @@ VEC_INLINE void walk(const job *j, int64_t first, int64_t end, float *sums,
 
 /* ---- statistics ---- */
 
-/* sums = [sum of x - origin][origin] */
+/* Sums are of x - origin, where the origin is the first row: nothing is lost to an offset that all rows share. */
 VEC_INLINE void add_rows(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes)
 {
-    vec sum = {0}, origin = get(sums + j->c + i, lanes);
+    vec sum = {0}, origin = get(j->x + i, lanes);
     for (int64_t r = row; r < row + count; r++) sum += get(j->x + r * j->c + i, lanes) - origin;
     put(sums + i, get(sums + i, lanes) + sum, lanes);
 }
 
-/* sums = [mean][sum of (x - mean)^2] */
+/* sums = [mean of x - origin][squared deviations from it] */
 VEC_INLINE void add_squares(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes)
 {
-    vec sum = {0}, mean = get(sums + i, lanes);
+    vec sum = {0}, origin = get(j->x + i, lanes), mean = get(sums + i, lanes);
     for (int64_t r = row; r < row + count; r++) {
-        vec d = get(j->x + r * j->c + i, lanes) - mean;
+        vec d = get(j->x + r * j->c + i, lanes) - origin - mean;
         sum += d * d;
     }
     put(sums + j->c + i, get(sums + j->c + i, lanes) + sum, lanes);
 }
 
-/* Task: mean and squared deviations of one chunk; sums are taken from its first row on, to lose nothing to an offset */
+/* Task: mean and squared deviations of one chunk */
 static void statistics_chunk(void *context, int64_t chunk, int worker)
 {
     (void)worker;
     const job *j = context;
     float *sums = j->partial + chunk * 2 * j->c;
     int64_t first = chunk * chunk_rows(j->c), end = least(first + chunk_rows(j->c), j->rows);
-    memset(sums, 0, (size_t)j->c * sizeof *sums);
-    memcpy(sums + j->c, j->x + first * j->c, (size_t)j->c * sizeof *sums);
+    memset(sums, 0, (size_t)(2 * j->c) * sizeof *sums);
     walk(j, first, end, sums, add_rows);
-    for (int64_t i = 0; i < j->c; i++) sums[i] = sums[j->c + i] + sums[i] / (float)(end - first);
-    memset(sums + j->c, 0, (size_t)j->c * sizeof *sums);
+    for (int64_t i = 0; i < j->c; i++) sums[i] /= (float)(end - first);
     walk(j, first, end, sums, add_squares);
 }
 
@@ -116,7 +114,7 @@ static void statistics_merge(void *context, int64_t block, int worker)
             squares[i] += sums[j->c + i] + weight * (sums[i] - mean[i]) * (sums[i] - mean[i]);
     }
     for (int64_t i = 0; i < count; i++) {
-        j->out[first + i] = (float)mean[i];
+        j->out[first + i] = (float)(j->x[first + i] + mean[i]);
         j->out2[first + i] = (float)(squares[i] / rows);
     }
 }

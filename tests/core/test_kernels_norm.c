@@ -107,7 +107,7 @@ static void check_statistics(int64_t rows, int64_t c, real offset)
         scale[i] = real_abs(a.mean[i]) + deviation;
         scale2[i] = a.variance[i] + (real)EPSILON * a.mean[i] * a.mean[i];
     }
-    check_call(call_statistics, &a, EFF_ACT_NONE, c, scale, scale2, 4, "statistics");
+    check_call(call_statistics, &a, EFF_ACT_NONE, c, scale, scale2, 6, "statistics");
     free(scale);
     free(scale2);
     free_arrays(&a);

@@ -1,4 +1,4 @@
-/* Elementary functions on vectors of float, within 3 units in the last place, right at infinities, NaN and
+/* Elementary functions on vectors of float, within 3 units in the last place (gelu 4), right at infinities, NaN and
  * subnormals. The polynomials are Chebyshev fits of the functions named beside them.
  */
 #ifndef EFF_KERNELS_SIMD_MATH_H
@@ -80,20 +80,27 @@ VEC_INLINE vec vec_normal_cdf(vec x, vec *density)
 {
     vec a = vec_abs(x), high = (vec)((veci)a & (int32_t)0xfffff000);
     vec e = vec_exp_parts(high * high * -0.5f, (a - high) * (a + high) * -0.5f);
-    vec q = 1.0f / (1.0f + 0.28284271247f * a);
-    /* exp(t^2) erfc(t) / q, with t = a / sqrt(2) and q = 1 / (1 + 0.4 t) */
-    vec p = q * -0.03270635391f + 0.2143132256f;
-    p = p * q - 0.5355897606f;
-    p = p * q + 0.5942184901f;
-    p = p * q - 0.3212249809f;
-    p = p * q + 0.2906588867f;
-    p = p * q + 0.1236935078f;
-    p = p * q + 0.2161018698f;
-    p = p * q + 0.2248221836f;
-    p = p * q + 0.2257129335f;
-    vec tail = 0.5f * q * p * e;
     *density = e * 0.3989422804f;
-    return vec_select(x < 0.0f, tail, 1.0f - tail);
+    /* exp(t^2) erfc(t) / q for a >= 1, with t = a / sqrt(2) and q = 1 / (1 + 0.4 t) */
+    vec q = 1.0f / (1.0f + 0.28284271247f * a);
+    vec p = q * 0.06449130557f - 0.2371928211f;
+    p = p * q + 0.2557875528f;
+    p = p * q - 0.0808817543f;
+    p = p * q + 0.18007626f;
+    p = p * q + 0.15658446f;
+    p = p * q + 0.2100157331f;
+    p = p * q + 0.2254569203f;
+    p = p * q + 0.2256845351f;
+    vec tail = 0.5f * q * p * e;
+    /* (Phi(x) - 1/2) / x for a < 1 */
+    vec z = x * x;
+    vec c = z * 5.34982497e-7f - 9.26805555e-6f;
+    c = c * z + 0.0001153141808f;
+    c = c * z - 0.001187285644f;
+    c = c * z + 0.009973549816f;
+    c = c * z - 0.06649037961f;
+    c = c * z + 0.3989422804f;
+    return vec_select(a < 1.0f, c * x + 0.5f, vec_select(x < 0.0f, tail, 1.0f - tail));
 }
 
 VEC_INLINE vec vec_gelu(vec x)

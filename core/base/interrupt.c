@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 static int pending;
+static bool held;
 
 static void on_signal(int number)
 {
@@ -23,6 +24,11 @@ void eff_interrupt_install(void)
     sigaction(SIGUSR1, &action, NULL);
 }
 
-int eff_interrupt_pending(void) { return __atomic_load_n(&pending, __ATOMIC_RELAXED); }
+int eff_interrupt_pending(void)
+{
+    return __atomic_load_n(&held, __ATOMIC_RELAXED) ? 0 : __atomic_load_n(&pending, __ATOMIC_RELAXED);
+}
 
 int eff_interrupt_take(void) { return __atomic_exchange_n(&pending, 0, __ATOMIC_RELAXED); }
+
+void eff_interrupt_hold(bool hold) { __atomic_store_n(&held, hold, __ATOMIC_RELAXED); }

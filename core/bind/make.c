@@ -162,10 +162,20 @@ static int seed_step(lua_State *L)
     return 0;
 }
 
+/* random_share(seed, i): number i of the stream of random image sizes, in [0, 1) */
+static int random_share(lua_State *L)
+{
+    eff_rng rng;
+    eff_rng_start(&rng, (uint64_t)eff_check_int(L, 1, "random_share: seed"), EFF_RNG_SCHEDULE,
+                  (uint64_t)eff_check_int(L, 2, "random_share: index"), 0);
+    lua_pushnumber(L, eff_rng_uniform(&rng));
+    return 1;
+}
+
 void eff_open_make(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"zeros", zeros}, {"ones", ones}, {"full", full}, {"randn", randn},
                                          {"rand", rand_uniform}, {"arange", arange}, {"tensor", tensor},
-                                         {"manual_seed", manual_seed}, {"seed_step", seed_step}, {NULL, NULL}};
+                                         {"manual_seed", manual_seed}, {"seed_step", seed_step}, {"random_share", random_share}, {NULL, NULL}};
     luaL_register(L, NULL, functions);
 }

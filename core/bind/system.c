@@ -130,6 +130,17 @@ static int take_interrupt(lua_State *L)
     return 1;
 }
 
+/* hold_interrupts(f, ...): calls f; a signal that arrives meanwhile waits until it has returned */
+static int hold_interrupts(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    eff_interrupt_hold(true);
+    int failed = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+    eff_interrupt_hold(false);
+    if (failed) return lua_error(L);
+    return lua_gettop(L);
+}
+
 static int is_terminal(lua_State *L)
 {
     lua_pushboolean(L, isatty((int)luaL_optnumber(L, 1, 2)));
@@ -155,7 +166,7 @@ void eff_open_system(lua_State *L)
     static const luaL_Reg functions[] = {
         {"set_threads", set_threads}, {"threads", get_threads}, {"use_isa", use_isa}, {"info", info}, {"memory", memory},
         {"memory_trim", memory_trim}, {"memory_reset_peak", memory_reset_peak}, {"clock", clock_seconds},
-        {"interrupted", interrupted}, {"take_interrupt", take_interrupt}, {"is_terminal", is_terminal},
+        {"interrupted", interrupted}, {"take_interrupt", take_interrupt}, {"hold_interrupts", hold_interrupts}, {"is_terminal", is_terminal},
         {"process_id", process_id}, {"host_name", host_name}, {NULL, NULL}};
     luaL_register(L, NULL, functions);
 }

@@ -1,0 +1,42 @@
+--- Named arguments: a table is checked against what is known, and defaults are filled in.
+local suggest = require "effv2.suggest"
+
+local keys = {}
+
+--- A copy of `given` with `defaults` filled in; keys.none stands for an argument without a default.
+-- An unknown key is an error that names the nearest known one; a value must have its default's type.
+-- @param what the function's name, for errors
+-- @param level of the error (default: the caller of the function that checks)
+function keys.check(what, given, defaults, level)
+    level = (level or 2) + 1
+    if given ~= nil and type(given) ~= "table" then
+        error(("%s: a %s, wanted a table of named arguments"):format(what, type(given)), level)
+    end
+    local result = {}
+    for key, value in pairs(defaults) do
+        if value ~= keys.none then
+            result[key] = value
+        end
+    end
+    for key, value in pairs(given or {}) do
+        local default = defaults[key]
+        if default == nil then
+            local names = {}
+            for name in pairs(defaults) do
+                names[#names + 1] = name
+            end
+            table.sort(names)
+            error(("%s: unknown argument '%s'%s"):format(what, tostring(key), suggest.hint(tostring(key), names)), level)
+        end
+        if default ~= keys.none and type(default) ~= type(value) then
+            error(("%s: %s is a %s, wanted a %s"):format(what, key, type(value), type(default)), level)
+        end
+        result[key] = value
+    end
+    return result
+end
+
+--- An argument that has no default and may have any type.
+keys.none = setmetatable({}, { __tostring = function() return "(none)" end })
+
+return keys

@@ -1,0 +1,103 @@
+--- A run's folder: configuration, metrics, log and checkpoints, each written so that a crash harms nothing.
+--
+--     RUN/config.json          the resolved settings, as data
+--     RUN/metrics.jsonl        one line a logged step and one an epoch, appended
+--     RUN/log.txt              what standard error said, in plain lines
+--     RUN/checkpoints/*.safetensors
+local core = require "effv2.core"
+
+local run = {}
+
+local Run = {}
+Run.__index = Run
+
+local function must(value, message)
+    if value == nil then
+        error(message, 0)
+    end
+    return value
+end
+
+--- A new name: runs/20261124-141503-<label>, with a suffix when it is taken.
+local function fresh_folder(label)
+    local base = ("runs/%s-%s"):format(os.date "%Y%m%d-%H%M%S", label)
+    local folder, n = base, 1
+    while core.dir_exists(folder) do
+        n = n + 1
+        folder = ("%s-%d"):format(base, n)
+    end
+    return folder
+end
+
+--- Makes the folder of a new run; one that already holds a run is refused.
+function run.create(folder, label, settings)
+    folder = folder or fresh_folder(label)
+    if core.file_exists(folder .. "/config.json") then
+        error(("%s holds a run already: continue it with resume=%s, or name another folder with run="):format(folder,
+            folder), 0)
+    end
+    must(core.make_dir(folder .. "/checkpoints"))
+    must(core.write_file(folder .. "/config.json", core.json_encode(settings, true) .. "\n"))
+    return setmetatable({ folder = folder }, Run)
+end
+
+--- Opens an existing run's folder to go on.
+function run.open(folder)
+    if not core.dir_exists(folder) then
+        error(("resume=%s: there is no such folder"):format(folder), 0)
+    end
+    if not core.file_exists(folder .. "/config.json") then
+        error(("resume=%s: no run is there (config.json is missing)"):format(folder), 0)
+    end
+    return setmetatable({ folder = folder }, Run)
+end
+
+--- The settings that a run was started with; nil, message when they cannot be read.
+function run.settings(folder)
+    local text, message = core.read_file(folder .. "/config.json")
+    if not text then
+        return nil, message
+    end
+    return core.json_decode(text, folder .. "/config.json")
+end
+
+function Run:checkpoint_path(name)
+    return ("%s/checkpoints/%s.safetensors"):format(self.folder, name)
+end
+
+--- Appends one object to metrics.jsonl.
+function Run:metric(values)
+    must(core.append_line(self.folder .. "/metrics.jsonl", core.json_encode(values)))
+end
+
+--- A line to standard error and to the log.
+function Run:log(line)
+    io.stderr:write(line, "\n")
+    self:note(line)
+end
+
+--- A line to the log alone.
+function Run:note(line)
+    must(core.append_line(self.folder .. "/log.txt", line))
+end
+
+--- Drops the metrics of steps beyond `step` (a killed run had gone on after its checkpoint), keeping them aside.
+function Run:cut_metrics(step)
+    local path = self.folder .. "/metrics.jsonl"
+    if not core.file_exists(path) then
+        return
+    end
+    local kept, cut = {}, {}
+    for line in must(core.read_file(path)):gmatch "[^\n]+" do
+        local value = core.json_decode(line, path)
+        local list = value and type(value.step) == "number" and value.step <= step and kept or cut
+        list[#list + 1] = line
+    end
+    if #cut == 0 then
+        return
+    end
+    must(core.write_file(("%s/metrics.cut-%d.jsonl"):format(self.folder, step), table.concat(cut, "\n") .. "\n"))
+    must(core.write_file(path, #kept > 0 and table.concat(kept, "\n") .. "\n" or ""))
+end
+
+return run

@@ -84,11 +84,11 @@ static void random_paints(scene *s, eff_rng *rng)
     for (int i = 0; i < 30 && color_distance(ground, figure) < 0.6f; i++) figure = random_color(rng);
     color other = random_color(rng), second = random_color(rng);
     s->ground.a = ground;
-    s->ground.b = mix_colors(ground, other, between(rng, 0.1, 0.4));
+    s->ground.b = mix_colors(ground, other, between(rng, 0.1, 0.35));
     for (int i = 0; i < 20 && color_distance(s->ground.b, figure) < 0.52f; i++)
         s->ground.b = mix_colors(s->ground.b, ground, 0.3f);
     s->paint.a = figure;
-    s->paint.b = mix_colors(figure, second, between(rng, 0.05, 0.35));
+    s->paint.b = mix_colors(figure, second, between(rng, 0.05, 0.3));
     for (int i = 0; i < 20 && (color_distance(s->paint.b, s->ground.a) < 0.5f ||
                                color_distance(s->paint.b, s->ground.b) < 0.5f); i++)
         s->paint.b = mix_colors(s->paint.b, figure, 0.3f);
@@ -120,7 +120,7 @@ static void random_blob(mark *m, eff_rng *rng, float x, float y)
 static void random_marks(scene *s, eff_rng *rng)
 {
     s->below = 1 + (int)eff_rng_below(rng, 5);
-    s->above = chance(rng, 0.4) ? 1 + (int)eff_rng_below(rng, 2) : 0;
+    s->above = chance(rng, 0.35) ? 1 + (int)eff_rng_below(rng, 2) : 0;
     for (int i = 0; i < s->below + s->above; i++) {
         mark *m = &s->marks[i];
         bool above = i >= s->below;
@@ -166,12 +166,12 @@ void eff_scene_draw_lots(scene *s, shape_kind shape, eff_rng *rng)
 {
     memset(s, 0, sizeof *s);
     s->shape = shape;
-    s->radius = (float)exp(eff_rng_range(rng, log(0.5), log(0.88)));
+    s->radius = (float)exp(eff_rng_range(rng, log(0.55), log(0.88)));
     for (int i = 0; i < 2; i++) {
         float reach = 1.0f - 0.85f * s->radius;
         s->center[i] = between(rng, -reach, reach);
     }
-    float angle = between(rng, -0.6, 0.6); /* about 35 degrees */
+    float angle = between(rng, -0.4, 0.4); /* about 23 degrees */
     s->turn[0] = cosf(angle);
     s->turn[1] = sinf(angle);
     s->stretch = between(rng, 0.86, 1.16);

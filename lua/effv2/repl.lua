@@ -138,7 +138,8 @@ local function add_names(names, object, callable_only)
     end
 end
 
---- The names that can follow object. and object: , found through its metatables.
+--- The names that can follow "object." and "object:", found through its metatables. Where __index is a function, a
+-- metatable lists what it knows in a table `methods`, or `names` when they are not loaded yet.
 local function names_of(object, callable_only)
     local names = {}
     for _ = 1, 10 do
@@ -147,13 +148,15 @@ local function names_of(object, callable_only)
         if type(meta) ~= "table" then
             break
         end
+        add_names(names, rawget(meta, "methods"), callable_only)
+        if not callable_only then
+            add_names(names, rawget(meta, "names"))
+        end
         local index = rawget(meta, "__index")
         if type(index) ~= "table" then
-            add_names(names, meta, callable_only)
             break
         end
         object = index
-        add_names(names, object, callable_only)
     end
     return names
 end
@@ -300,16 +303,9 @@ local function read_chunk(editor)
     end
 end
 
---- help(x) and "? name" ask effv2.help.
-local function show_help(effv2, topic)
-    local known, help = pcall(function()
-        return effv2.help
-    end)
-    if not known or not help then
-        return false, "there is no help"
-    end
-    local ok, text = pcall(help, topic)
-    return ok, ok and text or error_text(text, "")
+--- help(x) and "? name".
+local function explain(topic)
+    return require "effv2.help"(topic)
 end
 
 --- Sets what only the prompt has: effv2, help, who.
@@ -322,8 +318,7 @@ local function add_globals(env)
     env.effv2 = effv2
     local own = {}
     function env.help(topic)
-        local _, text = show_help(effv2, topic)
-        print(text)
+        print(explain(topic))
     end
     function env.who()
         for _, name in ipairs(matching(env, "")) do
@@ -365,7 +360,7 @@ local function respond(editor, text, env)
     local topic = text:match "^%s*%?%s*(.-)%s*$"
     local ok, answer
     if topic then
-        ok, answer = show_help(env.effv2, topic)
+        ok, answer = pcall(explain, topic)
     else
         ok, answer = repl.evaluate(text, env)
     end

@@ -253,6 +253,13 @@ describe("signals", function()
         assert.is_equal(143, (program.run_and_signal("-e '" .. loop .. "'", "TERM")))
     end)
 
+    it("stop a loop over operations, compiled or not", function()
+        local compiled = "print \"ready\"; io.flush(); local x = effv2.zeros(10); while true do x = x + 1 end"
+        local code, _, errors = program.run_and_signal("-e '" .. compiled .. "'", "INT")
+        assert.is_equal(130, code)
+        assert.is_truthy(errors:find("interrupted\n", 1, true))
+    end)
+
     it("leave time for a checkpoint: 75", function()
         program.write("saver.lua", "jit.off()\npcall(function() print 'ready' io.flush() while true do io.write '' end "
             .. "end)\nerror { exit_code = 75, message = 'checkpoint written' }")

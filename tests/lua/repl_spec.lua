@@ -79,6 +79,7 @@ end)
 describe("complete", function()
     local env = {
         alpha = 1, alpine = 2, beta = { gamma = 3, greet = function() end, _hidden = 4 }, text = "s",
+        listed = setmetatable({}, { __index = function() end, methods = { close = print }, names = { closed = true } }),
         guarded = setmetatable({}, { __index = function() error "no" end }),
         object = setmetatable({ field = 1 }, { __index = setmetatable({ run = function() end },
             { __index = { rest = function() end, rate = 2 } }) }),
@@ -101,10 +102,14 @@ describe("complete", function()
         assert.is_same({ "rate", "rest", "run" }, candidates "object.r")
         assert.is_same({ "rest", "run" }, candidates "object:r")
         assert.is_same({ "rep", "reverse" }, candidates "text:re")
+        assert.is_same({ "close", "closed" }, candidates "listed.clo")
+        assert.is_same({ "close" }, candidates "listed:clo")
         assert.is_same({ "close" }, (function()
             env.file = io.stdout
             return candidates "file:clo"
         end)())
+        env.tensor = require("effv2").zeros(2)
+        assert.is_same({ "reshape" }, candidates "tensor:resh")
     end)
 
     it("finds nothing, quietly, where there is nothing", function()

@@ -1,0 +1,44 @@
+--- help(): every operation, layer and documented function explains itself.
+local core = require "effv2.core"
+local help = require "effv2.help"
+
+local function explains(topic, ...)
+    local text = help(topic)
+    for _, part in ipairs { ... } do
+        assert.is_truthy(text:find(part, 1, true), ("%q is not in:\n%s"):format(part, text))
+    end
+end
+
+describe("help", function()
+    it("explains each operation and layer by its name", function()
+        for _, record in ipairs(core.op_records()) do
+            explains(record.name, "effv2." .. record.name .. "(", record.doc)
+        end
+        for _, record in ipairs(core.layer_records()) do
+            explains("nn." .. record.name, "effv2.nn." .. record.name, record.doc)
+        end
+    end)
+
+    it("explains functions by name and by value", function()
+        explains("config.optional", "effv2.config.optional(kind)", "A key that is nil unless it is set")
+        explains("effv2.config.optional", "A key that is nil unless it is set")
+        explains(require("effv2.config").optional, "A key that is nil unless it is set")
+        explains(core.silu, "effv2.silu(x)")
+        explains("x:silu", "effv2.silu(x)")
+    end)
+
+    it("explains modules by their heads and lists what is in them", function()
+        explains("config", "The configuration of a recipe", "choice, optional")
+        explains(require "effv2.config", "The configuration of a recipe")
+    end)
+
+    it("has an overview, and a hint for what it does not know", function()
+        explains(nil, "effv2 trains")
+        explains("", "effv2 trains")
+        explains("cnv2d", "no help for 'cnv2d' (did you mean conv2d?)")
+        explains("no.such.thing", "no help for 'no.such.thing'")
+        explains("50%s", "no help for '50%s'")
+        explains(42, "no help for 42")
+        explains(print, "no help for function")
+    end)
+end)

@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 #include <jpeglib.h>
-#include <png.h>
 
 #include "base/pool.h"
 #include "base/rng.h"

@@ -39,7 +39,8 @@ static void raise_if_pending(lua_State *L, lua_Debug *where)
 static void on_signal(int number)
 {
     set_flag(number);
-    if (interrupted_state) lua_sethook(interrupted_state, raise_if_pending, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+    if (interrupted_state)
+        lua_sethook(interrupted_state, raise_if_pending, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }
 
 void interrupts_detach(void) { interrupted_state = NULL; }

@@ -330,12 +330,9 @@ static int editor_collect(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"read", editor_read},
-    {"remember", editor_remember},
-    {"terminal", editor_terminal},
-    {"take_signal", editor_take_signal},
-    {"glob", editor_glob},
-    {NULL, NULL},
+    {"read", editor_read},         {"remember", editor_remember},
+    {"terminal", editor_terminal}, {"take_signal", editor_take_signal},
+    {"glob", editor_glob},         {NULL, NULL},
 };
 
 static void bind_keys(EditLine *line)

@@ -208,8 +208,8 @@ static void push_arguments(lua_State *L, const char *name, int count, char **arg
 }
 
 /* Runs what luaL_load... left on the stack. */
-static int run_loaded(lua_State *L, int load_status, const char *source, const char *name, int count,
-                      char **arguments, const run_settings *settings)
+static int run_loaded(lua_State *L, int load_status, const char *source, const char *name, int count, char **arguments,
+                      const run_settings *settings)
 {
     if (load_status != 0) {
         script_complain(lua_tostring(L, -1));

@@ -82,7 +82,7 @@ static void unary_run(eff_unary f, float *y, const float *x, int64_t n)
         return expression;                                                                                             \
     }
 SLOPE(slope_silu, dy *vec_silu_slope(x))
-SLOPE(slope_relu, vec_select(x <= 0.0f, (vec){0}, dy))
+SLOPE(slope_relu, vec_select(y <= 0.0f, (vec){0}, dy))
 SLOPE(slope_gelu, dy *vec_gelu_slope(x))
 SLOPE(slope_sigmoid, dy *y *(1.0f - y))
 SLOPE(slope_tanh, dy *(1.0f - y) * (1.0f + y))

@@ -28,7 +28,7 @@ describe("help", function()
     end)
 
     it("explains modules by their heads and lists what is in them", function()
-        explains("config", "The configuration of a recipe", "choice, optional")
+        explains("config", "The configuration of a recipe", "\n\n  choice, ", "optional, origins")
         explains(require "effv2.config", "The configuration of a recipe")
     end)
 

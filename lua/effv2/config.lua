@@ -314,6 +314,66 @@ local function build(defaults, prefix, values)
     return guard(result, names, prefix)
 end
 
+-- ---- going on with a run ----------------------------------------------------------------------------
+
+--- Keys that may differ from what a resumed run was started with: they do not change its results.
+local FREE_ON_RESUME = { resume = true, run = true, workers = true, checkpoint_every = true, stop_after = true }
+
+--- The settings that the run in `folder` was started with, flat: { ["optimizer.lr"] = 0.1 }.
+local function stored_settings(folder)
+    local settings, message = require("effv2.train.run").settings(folder)
+    if not settings then
+        refuse("resume=%s: no run to go on with there (%s)", folder, message)
+    end
+    local flat = {}
+    local function walk(values, prefix)
+        for name, value in pairs(values) do
+            if type(value) == "table" and not is_list(value) then
+                walk(value, prefix .. name .. ".")
+            else
+                flat[prefix .. name] = value
+            end
+        end
+    end
+    walk(settings, "")
+    return flat
+end
+
+local function same_value(a, b)
+    if not (is_list(a) and is_list(b)) then
+        return a == b
+    end
+    return value_text(a) == value_text(b)
+end
+
+--- Lets a resumed run's own settings stand for the defaults; the command line may repeat them, not change them.
+local function follow_run(folder, keys, values, origin)
+    for name, value in pairs(stored_settings(folder)) do
+        if keys[name] and not FREE_ON_RESUME[name] then
+            if origin[name] == "default" then
+                values[name], origin[name] = value, "the run"
+            elseif not same_value(values[name], value) then
+                refuse("%s=%s: the run in %s was started with %s=%s; leave it out, or start a new run", name,
+                    value_text(values[name]), folder, name, value_text(value))
+            end
+        end
+    end
+end
+
+--- The text given for a key on the command line, or the value of the run that resume= names; nil for neither.
+-- For recipes whose other defaults depend on it, before they call effv2.config { ... }.
+function config.given(name, arguments)
+    local folder
+    for _, argument in ipairs(arguments or rawget(_G, "arg") or {}) do
+        local key, text = argument:match "^([%a_][%w_.%-]*)=(.*)$"
+        if key == name then
+            return text
+        end
+        folder = key == "resume" and text or folder
+    end
+    return folder and stored_settings(folder)[name] or nil
+end
+
 local function check_help(help, keys)
     for name in pairs(help) do
         check(type(name) == "number" or keys[name] or name == "files", "help for '%s', which is no key%s",
@@ -348,6 +408,9 @@ function config.read(defaults, arguments)
             values[name] = read_value(name, given[name], key)
             origin[name] = "command line"
         end
+    end
+    if values.resume then
+        follow_run(values.resume, keys, values, origin)
     end
     if wishes.print_config then
         print_values(values, origin)

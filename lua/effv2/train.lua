@@ -80,7 +80,7 @@ local function new_trainer(o)
         local ema = type(o.ema) == "number" and require("effv2.optim").ema(o.ema) or o.ema
         t.average = ema:attach(o.model, t.optimiser)
     end
-    t.state = { step = 0, loss_sum = 0, loss_count = 0, best = -1, best_epoch = 0, seconds = 0 }
+    t.state = { step = 0, epochs_done = 0, loss_sum = 0, loss_count = 0, best = -1, best_epoch = 0, seconds = 0 }
     return t
 end
 
@@ -98,9 +98,15 @@ function Trainer:identity()
     }
 end
 
-function Trainer:save(name)
+--- Writes checkpoints/last; the one before stays as checkpoints/previous.
+function Trainer:save()
+    local last = self.run:checkpoint_path "last"
+    if core.file_exists(last) then
+        assert(core.rename_file(last, self.run:checkpoint_path "previous"))
+    end
     self.state.identity = self:identity()
-    checkpoint.save(self.run:checkpoint_path(name), self.o.model, self.optimiser, self.average, self.state)
+    self.state.seconds = self.seconds_before + core.clock() - self.began
+    checkpoint.save(last, self.o.model, self.optimiser, self.average, self.state)
     self.saved_at = core.clock()
 end
 
@@ -144,7 +150,7 @@ function Trainer:open_run()
     local label = (o.model.config and o.model.config.name or "model"):gsub("[^%w%-]", "-")
     local settings = o.config or self:identity()
     self.run = run_folder.create(o.run, label, settings)
-    self:save "last"
+    self:save()
 end
 
 --- Says what is going to happen, before the first update.
@@ -271,19 +277,24 @@ local function interrupted_error(trainer, code)
     error({ exit_code = code, message = "", interrupted = true, run = trainer.run.folder }, 0)
 end
 
---- Checkpoints, and leaves when it is time to.
-function Trainer:between_updates()
+--- Leaves with a checkpoint when a signal or stop_after says so.
+function Trainer:leave_if_asked()
     local code = self:stop_requested()
-    if code or core.clock() - self.saved_at >= self.o.checkpoint_every then
-        self.state.seconds = self.seconds_before + core.clock() - self.began
-        self:save "last"
-    end
     if code then
+        self:save()
         interrupted_error(self, code)
     end
 end
 
---- The updates of one epoch that share their settings, from the present step on; true at the end of the epoch.
+--- A checkpoint when it is time for one; leaves when asked.
+function Trainer:between_updates()
+    self:leave_if_asked()
+    if core.clock() - self.saved_at >= self.o.checkpoint_every then
+        self:save()
+    end
+end
+
+--- The updates of one epoch that share their settings, from the present step on.
 function Trainer:run_segment()
     local o, state = self.o, self.state
     local settings = self:settings_at(state.step)
@@ -311,7 +322,6 @@ function Trainer:run_segment()
     if not ok then
         error(message, 0)
     end
-    return state.step == epoch_end
 end
 
 function Trainer:evaluate_epoch()
@@ -330,8 +340,9 @@ local function percent(x)
 end
 
 function Trainer:end_epoch()
-    local o, state, settings = self.o, self.state, self.settings
-    local epoch = state.step / self.steps_per_epoch
+    local o, state = self.o, self.state
+    local epoch, settings = state.epochs_done + 1, self:settings_at(state.step - 1)
+    self.rate = o.lr:at(state.step - 1, self.steps_per_epoch, self.total)
     local metrics = {
         kind = "epoch", epoch = epoch, step = state.step, loss = state.loss_sum / math.max(state.loss_count, 1), lr = self.rate,
         images_per_s = self.bar:rate(), seconds = self.seconds_before + core.clock() - self.began,
@@ -351,7 +362,7 @@ function Trainer:end_epoch()
         end
     end
     metrics.rss_mb = core.memory().rss / 1e6
-    state.loss_sum, state.loss_count, state.seconds = 0, 0, metrics.seconds
+    state.loss_sum, state.loss_count, state.epochs_done = 0, 0, epoch
     self.run:metric(metrics)
     self:say(line)
     self.last = metrics
@@ -361,7 +372,7 @@ function Trainer:end_epoch()
         state.best, state.best_epoch = score, epoch
     end
     state.metrics = metrics
-    self:save "last"
+    self:save()
     if is_best then
         local better = metrics.ema_top1 and metrics.ema_top1 >= metrics.top1 and self.average or nil
         checkpoint.export(self.run:checkpoint_path "best", o.model, better, self:export_metadata(epoch, score))
@@ -397,27 +408,52 @@ function Trainer:work_function()
     end
 end
 
+--- Updates and ends of epochs until all is done; each looks at the state alone, so it may begin anywhere.
+function Trainer:loop()
+    local state = self.state
+    while true do
+        if state.step == (state.epochs_done + 1) * self.steps_per_epoch then
+            self:end_epoch()
+        elseif state.step < self.total then
+            self:run_segment()
+        else
+            return
+        end
+        if state.step < self.total then
+            self:leave_if_asked()
+        end
+    end
+end
+
+--- A signal that arrived outside an update (while waiting for images, or in the evaluation) ends as an error
+-- here; the state is whole, so it is saved.
+function Trainer:stop_after_error(message)
+    self.bar:clear()
+    if type(message) ~= "table" and core.interrupted() then
+        local code = self:stop_requested()
+        self:save()
+        interrupted_error(self, code)
+    end
+    error(message, 0)
+end
+
 --- Trains a model; see DEFAULTS above for the arguments. Returns { top1, top5, ema_top1, ema_top5, loss, best,
 -- seconds, epochs, run }.
 local function train(given)
     local o = keys.check("train", given, DEFAULTS, 2)
     require_fields(o)
     local t = new_trainer(o)
+    t.began, t.seconds_before = core.clock(), 0
     t:open_run()
+    t.seconds_before = t.state.seconds
+    t.last, t.saved_at = t.state.metrics, core.clock()
     t.bar = progress.new(t.total, t:work_function(), function(line) t.run:log(line) end)
     t:announce()
     t.bar:begin(t.state.step)
-    t.began, t.saved_at, t.seconds_before = core.clock(), core.clock(), t.state.seconds
     o.model:train()
-    t.last = t.state.metrics
-    while t.state.step < t.total do
-        if t:run_segment() then
-            t:end_epoch()
-            local code = t.state.step < t.total and t:stop_requested()
-            if code then
-                interrupted_error(t, code)
-            end
-        end
+    local ok, message = pcall(t.loop, t)
+    if not ok then
+        t:stop_after_error(message)
     end
     t.bar:clear()
     local m = t.last or {}

@@ -67,12 +67,22 @@ static void run_share(const loop *l, int64_t *next, int worker)
     }
 }
 
+/* On the calling thread. A library with OpenMP teams of its own (BLAS) must stay on this thread too, as it does
+ * inside a team, or its results would depend on the thread count. */
+static void run_alone(int64_t n, void (*body)(void *context, int64_t i, int worker), void *context)
+{
+    int team = omp_get_max_threads();
+    omp_set_num_threads(1);
+    for (int64_t i = 0; i < n; i++) body(context, i, 0);
+    omp_set_num_threads(team);
+}
+
 UNWATCHED void eff_parallel_for(int64_t n, void (*body)(void *context, int64_t i, int worker), void *context)
 {
     int team = eff_threads();
     if (n < team) team = (int)n;
     if (team <= 1 || omp_in_parallel()) {
-        for (int64_t i = 0; i < n; i++) body(context, i, 0);
+        run_alone(n, body, context);
         return;
     }
     loop l = {n, body, context};

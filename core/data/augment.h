@@ -87,17 +87,17 @@ typedef enum eff_center_rule {
     EFF_CENTER_SIZE       /* height x width pixels */
 } eff_center_rule;
 
-typedef enum eff_fill_kind {
-    EFF_FILL_CONSTANT, /* value[] */
-    EFF_FILL_UNIFORM,  /* each value uniform between value[0] and value[1] */
-    EFF_FILL_NORMAL    /* each value normal with mean value[0] and deviation value[1] */
-} eff_fill_kind;
+typedef enum eff_paint_kind {
+    EFF_PAINT_CONSTANT, /* value[] */
+    EFF_PAINT_UNIFORM,  /* each value uniform between value[0] and value[1] */
+    EFF_PAINT_NORMAL    /* each value normal with mean value[0] and deviation value[1] */
+} eff_paint_kind;
 
 /* In pixel values before the normalisation, in normalised values after it. */
-typedef struct eff_fill {
-    eff_fill_kind kind;
+typedef struct eff_paint {
+    eff_paint_kind kind;
     float value[3];
-} eff_fill;
+} eff_paint;
 
 typedef struct eff_step {
     eff_step_kind kind;
@@ -129,12 +129,12 @@ typedef struct eff_step {
         } policy;
         struct {
             int half; /* half the side, in pixels */
-            eff_fill fill;
+            eff_paint fill;
         } cutout;
         struct {
             double probability, area_min, area_max, aspect_min, aspect_max;
             int tries;
-            eff_fill fill;
+            eff_paint fill;
         } erase;
         struct {
             float mean[3], std[3]; /* in pixel values: 128, 128 gives -1 .. 1 */

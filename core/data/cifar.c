@@ -92,9 +92,9 @@ static eff_status read_exactly(uint8_t *out, int64_t bytes, const char *path)
 static eff_status load_records(cifar *c, const char *folder)
 {
     int files = c->test ? 1 : c->layout->train_files;
-    int64_t file_bytes = c->file_records * c->record_bytes;
-    c->records = eff_pool_alloc((size_t)(files * file_bytes));
-    if (!c->records) return eff_fail(EFF_E_MEMORY, "no memory for %lld bytes of CIFAR", (long long)(files * file_bytes));
+    int64_t file_bytes = c->file_records * c->record_bytes, all = files * file_bytes;
+    c->records = eff_pool_alloc((size_t)all);
+    if (!c->records) return eff_fail(EFF_E_MEMORY, "no memory for %lld bytes of CIFAR", (long long)all);
     for (int i = 0; i < files; i++) {
         char path[4096];
         snprintf(path, sizeof path, "%s/%s", folder, c->test ? c->layout->test : c->layout->train[i]);

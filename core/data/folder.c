@@ -274,8 +274,9 @@ static eff_status no_classes(const char *path, const listing *l)
     if (l->files.count == 0)
         return eff_fail(EFF_E_FORMAT, "%s: no class folders with images here (it is empty); expected is "
                         "%s/<class>/<image>", path, path);
-    return eff_fail(EFF_E_FORMAT, "%s: %lld images but no class folders; expected is %s/<class>/<image> (ImageNet's flat "
-                    "validation folder has to be sorted into its classes first)", path, (long long)l->files.count, path);
+    return eff_fail(EFF_E_FORMAT, "%s: %lld images but no class folders; expected is %s/<class>/<image> (ImageNet's "
+                    "flat validation folder has to be sorted into its classes first)", path,
+                    (long long)l->files.count, path);
 }
 
 static eff_status list_classes(listing *l, const char *path)
@@ -367,8 +368,8 @@ static eff_status fill_folder(folder *f, const char *root, const eff_folder_opti
         status = add_class(f, i, options, divide && strcmp(options->split, "all") != 0);
     f->head.count = f->files.count;
     if (status == EFF_OK && f->head.count == 0)
-        return eff_fail(EFF_E_FORMAT, "%s: %d class folders, but no images for \"%s\" in them", f->root, f->head.classes,
-                        options->split);
+        return eff_fail(EFF_E_FORMAT, "%s: %d class folders, but no images for \"%s\" in them", f->root,
+                        f->head.classes, options->split);
     return status;
 }
 

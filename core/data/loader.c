@@ -192,8 +192,8 @@ static eff_status check_config(const eff_loader_config *c)
     if (c->source->count < 1) return eff_fail(EFF_E_ARGUMENT, "loader: the source has no pictures");
     int64_t step = (int64_t)c->batch_size * c->ranks;
     if (c->last == EFF_LAST_DROP && c->source->count < step)
-        return eff_fail(EFF_E_ARGUMENT, "loader: %lld pictures do not fill one batch of %lld, and incomplete batches are "
-                        "dropped", (long long)c->source->count, (long long)step);
+        return eff_fail(EFF_E_ARGUMENT, "loader: %lld pictures do not fill one batch of %lld, and incomplete batches "
+                        "are dropped", (long long)c->source->count, (long long)step);
     return EFF_OK;
 }
 

@@ -251,7 +251,8 @@ static float figure_distance(const scene *s, float x, float y, float own[2])
 
 static void lay_shadow(const view *v, const scene *s)
 {
-    float reach = 1.25f * s->radius + s->shadow_soft, x0 = s->center[0] + s->shadow[0], y0 = s->center[1] + s->shadow[1];
+    float reach = 1.25f * s->radius + s->shadow_soft;
+    float x0 = s->center[0] + s->shadow[0], y0 = s->center[1] + s->shadow[1];
     bounds b = around(v, x0 - reach, y0 - reach, x0 + reach, y0 + reach);
     for (int y = b.y; y < b.y_end; y++) {
         for (int x = b.x; x < b.x_end; x++) {

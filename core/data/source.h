@@ -65,9 +65,9 @@ typedef struct eff_folder_options {
     uint64_t seed;         /* of that division */
 } eff_folder_options;
 
-/* root/<split>/<class>/..., or root/<class>/... divided by val_ratio. Classes and pictures are sorted by
- * name (bytes); hidden entries are ignored; files without a known extension are looked into. The "val" folder may also be
- * called validation or valid. */
+/* root/<split>/<class>/..., or root/<class>/... divided by val_ratio. Classes and pictures are sorted by name (bytes);
+ * hidden entries are ignored; files without a known extension are looked into. The "val" folder may also be called
+ * validation or valid. */
 eff_status eff_source_open_folder(eff_source **out, const char *root, const eff_folder_options *options);
 
 /* The binary form of CIFAR-10 (data_batch_*.bin, test_batch.bin) or CIFAR-100 (train.bin, test.bin; fine labels),

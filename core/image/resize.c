@@ -175,7 +175,10 @@ static double filter_support(eff_filter filter, int out, int in)
     return (filter == EFF_FILTER_PIL_BICUBIC ? 2.0 : 1.0) * (scale < 1.0 ? 1.0 : scale);
 }
 
-static int axis_stride(eff_filter filter, int out, int in) { return (int)ceil(filter_support(filter, out, in)) * 2 + 1; }
+static int axis_stride(eff_filter filter, int out, int in)
+{
+    return (int)ceil(filter_support(filter, out, in)) * 2 + 1;
+}
 
 static size_t axis_words(eff_filter filter, int out, int in)
 {

@@ -72,7 +72,7 @@ static void test_rounding(void **state)
     assert_int_equal(eff_image_reserve(&image, 1, 2), EFF_OK);
     memcpy(image.pixels, (uint8_t[]){0, 0, 0, 1, 3, 255}, 6);
     eff_step steps[] = {RESIZE(1, 1, EFF_FILTER_TF_BILINEAR),
-                        {.kind = EFF_STEP_CUTOUT, .cutout = {0, {EFF_FILL_CONSTANT, {0}}}}};
+                        {.kind = EFF_STEP_CUTOUT, .cutout = {0, {EFF_PAINT_CONSTANT, {0}}}}};
     eff_pipeline *p = build(steps, 1);
     float *out = run(p, &image, 0);
     assert_memory_equal(out, ((float[]){0.5f, 1.5f, 127.5f}), 3 * sizeof(float));
@@ -124,8 +124,8 @@ static void test_center_crops(void **state)
     float *out = run(p, &image, 0);
     eff_image small = {0};
     eff_resizer resizer = {0};
-    assert_int_equal(eff_resize_bytes(&small, 10, 15, &image, eff_image_whole(&image), EFF_FILTER_PIL_BICUBIC, &resizer),
-                     EFF_OK);
+    eff_rect whole = eff_image_whole(&image);
+    assert_int_equal(eff_resize_bytes(&small, 10, 15, &image, whole, EFF_FILTER_PIL_BICUBIC, &resizer), EFF_OK);
     for (int y = 0; y < 8; y++) /* (10 - 8) / 2 = 1; (15 - 8) / 2 = 3.5, rounded to even: 4 */
         for (int i = 0; i < 24; i++)
             assert_float_equal(out[y * 24 + i], small.pixels[((1 + y) * 15 + 4) * 3 + i], 0.0f);
@@ -309,9 +309,9 @@ static void test_cutout_and_erase(void **state)
     make_image(&image, 8, 8);
     for (size_t i = 0; i < eff_image_bytes(&image); i++) image.pixels[i] = 128;
     eff_step cutout[] = {RESIZE(8, 8, EFF_FILTER_TF_BILINEAR), NORMALIZE,
-                         {.kind = EFF_STEP_CUTOUT, .cutout = {2, {EFF_FILL_UNIFORM, {0.25f, 1.0f}}}}};
+                         {.kind = EFF_STEP_CUTOUT, .cutout = {2, {EFF_PAINT_UNIFORM, {0.25f, 1.0f}}}}};
     eff_step erase[] = {RESIZE(8, 8, EFF_FILTER_TF_BILINEAR), NORMALIZE,
-                        {.kind = EFF_STEP_ERASE, .erase = {0.5, 0.25, 0.25, 1.0, 1.0, 10, {EFF_FILL_NORMAL, {5, 1}}}}};
+                        {.kind = EFF_STEP_ERASE, .erase = {0.5, 0.25, 0.25, 1.0, 1.0, 10, {EFF_PAINT_NORMAL, {5, 1}}}}};
     eff_pipeline *p = build(cutout, 3), *q = build(erase, 3);
     for (uint64_t k = 0; k < 400; k++) {
         float *a = run(p, &image, k), *b = run(q, &image, k);

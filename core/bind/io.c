@@ -191,6 +191,14 @@ static int remove_file(lua_State *L)
     return push_outcome(L, eff_fail_errno(path, "remove", errno));
 }
 
+/* rename_file(from, to): replaces `to` */
+static int rename_file(lua_State *L)
+{
+    const char *from = luaL_checkstring(L, 1), *to = luaL_checkstring(L, 2);
+    if (rename(from, to) == 0) return push_outcome(L, EFF_OK);
+    return push_outcome(L, eff_fail_errno(from, "rename", errno));
+}
+
 /* list_dir(path): a sorted list of {name, is_dir} */
 static int list_dir(lua_State *L)
 {
@@ -215,6 +223,6 @@ void eff_open_io(lua_State *L)
     static const luaL_Reg functions[] = {
         {"save", save}, {"load", load}, {"inspect", inspect}, {"write_file", write_file}, {"read_file", read_file},
         {"append_line", append_line}, {"make_dir", make_dir}, {"file_exists", file_exists}, {"dir_exists", dir_exists},
-        {"remove_file", remove_file}, {"list_dir", list_dir}, {NULL, NULL}};
+        {"remove_file", remove_file}, {"rename_file", rename_file}, {"list_dir", list_dir}, {NULL, NULL}};
     luaL_register(L, NULL, functions);
 }

@@ -2,28 +2,41 @@
 -- The module holds the functions of the core (tensors, operations, differentiation) and loads its parts
 -- (nn, models, data, ...) when they are first used.
 local core = require "effv2.core"
+local suggest = require "effv2.suggest"
 
 local effv2 = { _VERSION = core.version }
-
-local parts = {
-    nn = true, models = true, optim = true, lr = true, schedule = true, augment = true, data = true, io = true, report = true,
-}
 
 for name, value in pairs(core) do
     effv2[name] = value
 end
 
---- effv2.config { key = default, ... }: the recipe's settings, with what the command line says.
--- See lua/effv2/config.lua.
-local functions = { config = "effv2.config", train = "effv2.train", Function = "effv2.func" }
+--- Names that are loaded on first use, and the module behind each.
+local parts = {
+    augment = "effv2.augment", config = "effv2.config", data = "effv2.data", evaluate = "effv2.train.evaluate",
+    Function = "effv2.func", help = "effv2.help", lr = "effv2.lr", models = "effv2.models", nn = "effv2.nn",
+    optim = "effv2.optim", schedule = "effv2.schedule", train = "effv2.train",
+}
+
+local function known_names()
+    local names = {}
+    for name in pairs(effv2) do
+        names[#names + 1] = name
+    end
+    for name in pairs(parts) do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    return names
+end
 
 return setmetatable(effv2, {
+    names = parts,
     __index = function(_, name)
-        if parts[name] or functions[name] then
-            local part = require("effv2." .. (functions[name] and functions[name]:sub(7) or name))
-            rawset(effv2, name, part)
-            return part
+        if not parts[name] then
+            error(("effv2 has no '%s'%s"):format(tostring(name), suggest.hint(tostring(name), known_names())), 2)
         end
-        return nil
+        local part = require(parts[name])
+        rawset(effv2, name, part)
+        return part
     end,
 })

@@ -82,7 +82,10 @@ void eff_open_kernels(lua_State *L);
 void eff_open_optim(lua_State *L);
 void eff_open_io(lua_State *L);
 void eff_open_json(lua_State *L);
-void eff_open_data(lua_State *L);
+void eff_open_image(lua_State *L);
+void eff_open_source(lua_State *L);
+void eff_open_augment(lua_State *L);
+void eff_open_loader(lua_State *L);
 void eff_open_system(lua_State *L);
 
 #endif

@@ -19,7 +19,10 @@ int luaopen_effv2_core(lua_State *L)
     eff_open_optim(L);
     eff_open_io(L);
     eff_open_json(L);
-    eff_open_data(L);
+    eff_open_image(L);
+    eff_open_source(L);
+    eff_open_augment(L);
+    eff_open_loader(L);
     eff_open_system(L);
     return 1;
 }

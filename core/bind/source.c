@@ -1,0 +1,193 @@
+/* Data sources as userdata. Pictures count from 1 here, labels from 0 as everywhere. */
+#include "bind/pictures.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SOURCE_TYPE "effv2.source"
+
+eff_source *eff_check_source(lua_State *L, int index)
+{
+    return *(eff_source **)luaL_checkudata(L, index, SOURCE_TYPE);
+}
+
+/* An empty box, filled by the caller, so that nothing is lost when there is no memory for it. */
+static eff_source **push_box(lua_State *L)
+{
+    eff_source **box = lua_newuserdata(L, sizeof *box);
+    *box = NULL;
+    luaL_getmetatable(L, SOURCE_TYPE);
+    lua_setmetatable(L, -2);
+    return box;
+}
+
+static int collect(lua_State *L)
+{
+    eff_source **box = lua_touserdata(L, 1);
+    eff_source_release(*box);
+    *box = NULL;
+    return 0;
+}
+
+/* ---- opening ---- */
+
+static const char *need_string(lua_State *L, const char *name)
+{
+    const char *value = eff_field_string(L, 1, name, NULL);
+    if (!value) eff_raise(L, "open_source: %s is missing", name);
+    return value;
+}
+
+static uint64_t read_seed(lua_State *L)
+{
+    int64_t seed = eff_field_int(L, 1, "seed", 0);
+    if (seed < 0) eff_raise(L, "open_source: seed = %lld is negative", (long long)seed);
+    return (uint64_t)seed;
+}
+
+/* open_source { kind = "folder" | "cifar" | "shapes", split =, path =, val_ratio =, seed =, count = }:
+ * a source; or nil, message, code */
+static int open_source(lua_State *L)
+{
+    static const char *const names[] = {"kind", "split", "path", "val_ratio", "seed", "count", NULL};
+    static const char *const kinds[] = {"folder", "cifar", "shapes", NULL};
+    eff_only_keys(L, 1, "open_source", names);
+    int kind = eff_field_choice(L, 1, "open_source", "kind", kinds, -1);
+    const char *split = eff_field_string(L, 1, "split", "train");
+    uint64_t seed = read_seed(L);
+    eff_folder_options folder = {.split = split, .val_ratio = eff_field_number(L, 1, "val_ratio", 0.1), .seed = seed};
+    int64_t count = eff_field_int(L, 1, "count", 0);
+    eff_source **box = push_box(L);
+    eff_status status;
+    switch (kind) {
+    case 0: status = eff_source_open_folder(box, need_string(L, "path"), &folder); break;
+    case 1: status = eff_source_open_cifar(box, need_string(L, "path"), split); break;
+    case 2: status = eff_source_open_shapes(box, split, count, seed); break;
+    default: eff_raise(L, "open_source: kind is missing");
+    }
+    return status == EFF_OK ? 1 : eff_push_failure(L, status);
+}
+
+/* ---- questions ---- */
+
+static int64_t check_index(lua_State *L, const eff_source *source)
+{
+    int64_t i = eff_check_int(L, 2, "picture number");
+    if (i < 1 || i > source->count)
+        eff_raise(L, "picture %lld: the source has %lld (1 to %lld)", (long long)i, (long long)source->count,
+                  (long long)source->count);
+    return i - 1;
+}
+
+static int size(lua_State *L)
+{
+    lua_pushnumber(L, (double)eff_check_source(L, 1)->count);
+    return 1;
+}
+
+static int label(lua_State *L)
+{
+    const eff_source *source = eff_check_source(L, 1);
+    lua_pushnumber(L, eff_source_label(source, check_index(L, source)));
+    return 1;
+}
+
+static int name(lua_State *L)
+{
+    char text[4096];
+    const eff_source *source = eff_check_source(L, 1);
+    eff_source_name(source, check_index(L, source), text, sizeof text);
+    lua_pushstring(L, text);
+    return 1;
+}
+
+/* source:image(i [, side]): the picture as it is stored; drawn ones at about `side` pixels. Or nil, message, code */
+static int image(lua_State *L)
+{
+    const eff_source *source = eff_check_source(L, 1);
+    int64_t index = check_index(L, source), side = lua_isnoneornil(L, 3) ? 0 : eff_check_int(L, 3, "image: side");
+    if (side < 0 || side > EFF_IMAGE_MAX_SIDE) eff_raise(L, "image: a side of %lld pixels", (long long)side);
+    eff_reader reader = {.wanted = (int)side};
+    eff_tensor *t = NULL;
+    eff_status status = eff_source_read(source, index, &reader);
+    if (status == EFF_OK) status = eff_image_tensor(&t, &reader.image);
+    eff_reader_free(&reader);
+    if (status != EFF_OK) return eff_push_failure(L, status);
+    eff_push_tensor(L, t);
+    return 1;
+}
+
+static int kind_of(lua_State *L)
+{
+    lua_pushstring(L, eff_check_source(L, 1)->kind);
+    return 1;
+}
+
+static int class_names(lua_State *L)
+{
+    const eff_source *source = eff_check_source(L, 1);
+    lua_createtable(L, source->classes, 0);
+    for (int i = 0; i < source->classes; i++) {
+        lua_pushstring(L, source->class_names[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
+/* source:class_counts(): pictures of each class, in the order of class_names */
+static int class_counts(lua_State *L)
+{
+    const eff_source *source = eff_check_source(L, 1);
+    int64_t *counts = lua_newuserdata(L, (size_t)source->classes * sizeof *counts);
+    memset(counts, 0, (size_t)source->classes * sizeof *counts);
+    for (int64_t i = 0; i < source->count; i++) counts[eff_source_label(source, i)]++;
+    eff_push_ints(L, source->classes, counts);
+    return 1;
+}
+
+/* source:notice(): what was strange but not wrong, one line each; nil when nothing was */
+static int notice(lua_State *L)
+{
+    lua_pushstring(L, eff_check_source(L, 1)->notice); /* NULL pushes nil */
+    return 1;
+}
+
+/* source:subset(list): the pictures with these numbers, as a source */
+static int subset(lua_State *L)
+{
+    eff_source *source = eff_check_source(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    int64_t n = (int64_t)lua_objlen(L, 2), *indices = lua_newuserdata(L, (size_t)n * sizeof *indices + 1);
+    for (int64_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 2, (int)i + 1);
+        indices[i] = eff_check_int(L, -1, "subset") - 1;
+        if (indices[i] < 0 || indices[i] >= source->count)
+            eff_raise(L, "subset: picture %lld; the source has %lld (1 to %lld)", (long long)indices[i] + 1,
+                      (long long)source->count, (long long)source->count);
+        lua_pop(L, 1);
+    }
+    eff_check(L, eff_source_open_subset(push_box(L), source, indices, n));
+    return 1;
+}
+
+static int to_string(lua_State *L)
+{
+    const eff_source *source = eff_check_source(L, 1);
+    lua_pushfstring(L, "source of %d pictures in %d classes (%s)", (int)source->count, source->classes, source->kind);
+    return 1;
+}
+
+void eff_open_source(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"open_source", open_source}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"size", size}, {"label", label}, {"name", name}, {"image", image},
+                                       {"kind", kind_of}, {"class_names", class_names},
+                                       {"class_counts", class_counts}, {"notice", notice}, {"subset", subset},
+                                       {"__len", size}, {"__tostring", to_string}, {"__gc", collect}, {NULL, NULL}};
+    luaL_newmetatable(L, SOURCE_TYPE);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -2, "__index");
+    luaL_register(L, NULL, methods);
+    lua_pop(L, 1);
+    luaL_register(L, NULL, functions);
+}

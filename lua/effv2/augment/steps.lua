@@ -1,0 +1,180 @@
+--- The steps of a pipeline, one constructor each.
+--
+-- A step is { name =, build = function(size) }: build gives the plain table that the core compiles, for samples of
+-- size x size pixels. So one pipeline serves every stage of progressive learning. A step that has a size of its own
+-- (resize { size = 256 }) keeps it.
+local keys = require "effv2.keys"
+local operations = require "effv2.augment.operations"
+local suggest = require "effv2.suggest"
+
+local steps = {}
+
+local means = { 0.485 * 255, 0.456 * 255, 0.406 * 255 }
+local deviations = { 0.229 * 255, 0.224 * 255, 0.225 * 255 }
+local normalisations = {
+    official = { mean = { 128, 128, 128 }, std = { 128, 128, 128 } },
+    imagenet = { mean = means, std = deviations },
+    half = { mean = { 127.5, 127.5, 127.5 }, std = { 127.5, 127.5, 127.5 } },
+    none = { mean = { 0, 0, 0 }, std = { 1, 1, 1 } },
+}
+
+local function step(name, build)
+    return { name = name, build = build }
+end
+
+--- Chooses a part of the picture at random; the next resize takes it from there.
+-- @param given area = { 0.05, 1 } of the picture, aspect = { 0.75, 1.333 } (width / height), tries = 100,
+-- rule = "tf" (the side is uniform) or "pil" (the area is uniform, the aspect log-uniform), covered = 0 (least part of
+-- the picture, "tf" only), fallback when no try fits: "whole", "rule32" or "center"
+function steps.random_crop(given)
+    local o = keys.check("random_crop", given, {
+        area = { 0.05, 1 }, aspect = { 0.75, 1.333 }, tries = 100, rule = "tf", covered = 0, fallback = "whole",
+    })
+    return step("random_crop", function(size)
+        return { kind = "random_crop", area = o.area, aspect = o.aspect, tries = o.tries, rule = o.rule,
+            covered = o.covered, fallback = o.fallback, target = size }
+    end)
+end
+
+--- Chooses the centre of the picture.
+-- @param given rule = "rule32" (a square of size / (size + 32) of the shorter side), "rule32_v1" (the same, offsets
+-- rounded up), "fraction" (this `fraction` of each side) or "size" (`size` pixels)
+function steps.center_crop(given)
+    local o = keys.check("center_crop", given, { rule = "rule32", fraction = 0.875, size = keys.none })
+    return step("center_crop", function(size)
+        local side = o.size or size
+        return { kind = "center_crop", rule = o.rule, target = side, fraction = o.fraction, height = side, width = side }
+    end)
+end
+
+--- Resizes the chosen part to the sample's size (or to `size`), whatever its aspect ratio.
+-- @param given size, filter = "tf_bilinear" | "tf_bicubic" | "pil_bilinear" | "pil_bicubic", other = a second filter
+-- that is taken half of the time
+function steps.resize(given)
+    local o = keys.check("resize", given, { size = keys.none, filter = "tf_bilinear", other = keys.none })
+    return step("resize", function(size)
+        local side = o.size or size
+        return { kind = "resize", height = side, width = side, filter = o.filter, other = o.other }
+    end)
+end
+
+--- Resizes so that the shorter side has the sample's size (or `size`, or the sample's size / crop), the aspect ratio
+-- kept; a center_crop { rule = "size" } should follow.
+function steps.resize_shorter(given)
+    local o = keys.check("resize_shorter", given,
+        { size = keys.none, crop = keys.none, filter = "tf_bilinear", other = keys.none })
+    return step("resize_shorter", function(size)
+        return { kind = "resize_shorter", height = o.size or math.floor(size / (o.crop or 1)), filter = o.filter,
+            other = o.other }
+    end)
+end
+
+--- Mirrors left to right with this probability.
+function steps.flip(given)
+    local o = keys.check("flip", given, { probability = 0.5 })
+    return step("flip", function()
+        return { kind = "flip", probability = o.probability }
+    end)
+end
+
+--- Adds a border of `pad` pixels and cuts the old size out at random.
+-- @param given pad = 4, reflect = false (mirror the picture instead of the colour `fill` = { 0, 0, 0 })
+function steps.pad_crop(given)
+    local o = keys.check("pad_crop", given, { pad = 4, reflect = false, fill = { 0, 0, 0 } })
+    return step("pad_crop", function()
+        return { kind = "pad_crop", pad = o.pad, reflect = o.reflect, fill = o.fill }
+    end)
+end
+
+--- Cuts out a square around a random pixel, clipped at the border.
+-- @param given side = in pixels, fill = { 128, 128, 128 }; before the normalisation fill is in pixel values
+function steps.cutout(given)
+    local o = keys.check("cutout", given, { side = 16, fill = { 128, 128, 128 } })
+    return step("cutout", function()
+        return { kind = "cutout", half = math.floor(o.side / 2), fill = o.fill }
+    end)
+end
+
+--- Random erasing: a rectangle of random area and aspect ratio, usually behind the normalisation.
+-- @param given probability = 0.5, area = { 0.02, 1/3 }, aspect = { 0.3, 1/0.3 }, tries = 10, fill = { 0, 0, 0 }, or
+-- fill = "normal": a standard normal number for each value
+function steps.erase(given)
+    local o = keys.check("erase", given, {
+        probability = 0.5, area = { 0.02, 1 / 3 }, aspect = { 0.3, 1 / 0.3 }, tries = 10, fill = keys.none,
+    })
+    if type(o.fill) == "string" and o.fill ~= "normal" then
+        error(('erase: fill is "%s", wanted a list of three values or "normal"'):format(o.fill), 2)
+    end
+    return step("erase", function()
+        local normal = o.fill == "normal"
+        return { kind = "erase", probability = o.probability, area = o.area, aspect = o.aspect, tries = o.tries,
+            fill_kind = normal and "normal" or "constant", fill = normal and { 0, 1, 0 } or o.fill or { 0, 0, 0 } }
+    end)
+end
+
+--- RandAugment: n times, one of the operations, each equally likely, at one magnitude.
+-- @param given n = 2, magnitude = 10 or a function(name, size) that gives each operation's, dialect = "official",
+-- operations = a list of names and entries instead of the dialect's
+function steps.randaugment(given)
+    local o = keys.check("randaugment", given, {
+        n = 2, magnitude = keys.none, dialect = "official", operations = keys.none,
+    })
+    local dialect = operations.dialects[o.dialect]
+    if not dialect then
+        local names = {}
+        for name in pairs(operations.dialects) do
+            names[#names + 1] = name
+        end
+        table.sort(names)
+        error(("randaugment: unknown dialect '%s'%s; there are %s"):format(o.dialect, suggest.hint(o.dialect, names),
+            table.concat(names, ", ")), 2)
+    end
+    local magnitude = o.magnitude or 10
+    if type(magnitude) ~= "number" and type(magnitude) ~= "function" then
+        error(("randaugment: magnitude is a %s, wanted a number or a function(name, size)"):format(type(magnitude)), 2)
+    end
+    local entries = {}
+    for i, item in ipairs(o.operations or dialect.operations) do
+        entries[i] = operations.resolve(item, 2)
+    end
+    return step("randaugment", function(size)
+        local compiled = {}
+        for i, entry in ipairs(entries) do
+            local m = type(magnitude) == "function" and magnitude(entry.name, size) or magnitude
+            compiled[i] = operations.at(entry, m, size)
+            compiled[i].probability = compiled[i].probability * dialect.probability
+        end
+        return { kind = "policy", draws = o.n, rule = dialect.rule, fill = dialect.fill, operations = compiled }
+    end)
+end
+
+local function three(value, what, level)
+    if type(value) == "number" then
+        return { value, value, value }
+    elseif type(value) == "table" and #value == 3 then
+        return value
+    end
+    error(("normalise: %s must be a number or a list of three"):format(what), level + 1)
+end
+
+--- From pixel values 0..255 to what the network sees: (value - mean) / std.
+-- @param how "official" (128, 128), "imagenet", "half" (127.5, 127.5), "none" (0, 1), or { mean =, std = } in pixel
+-- values, numbers or lists of three
+function steps.normalise(how)
+    how = how or "official"
+    local known = normalisations[how]
+    if type(how) == "table" then
+        local o = keys.check("normalise", how, { mean = keys.none, std = keys.none })
+        known = { mean = three(o.mean, "mean", 2), std = three(o.std, "std", 2) }
+    elseif not known then
+        error(("normalise: unknown '%s'%s; there are official, imagenet, half, none and { mean =, std = }"):format(
+            tostring(how), suggest.hint(tostring(how), { "official", "imagenet", "half", "none" })), 2)
+    end
+    local made = step("normalise", function()
+        return { kind = "normalize", mean = known.mean, std = known.std }
+    end)
+    made.mean, made.std = known.mean, known.std
+    return made
+end
+
+return steps

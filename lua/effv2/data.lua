@@ -1,0 +1,174 @@
+--- Data sets, and loaders that make batches of them.
+local core = require "effv2.core"
+local augment = require "effv2.augment"
+local keys = require "effv2.keys"
+
+local data = {}
+
+local Dataset = {}
+Dataset.__index = Dataset
+
+local function notices(dataset)
+    local lines = {}
+    for _, split in ipairs { "train", "val" } do
+        local text = dataset[split]:notice()
+        for line in (text or ""):gmatch "[^\n]+" do
+            lines[#lines + 1] = split .. ": " .. line
+        end
+    end
+    return lines
+end
+
+local function shorten(names)
+    if #names <= 6 then
+        return table.concat(names, ", ")
+    end
+    return table.concat({ names[1], names[2], names[3], "...", names[#names] }, ", ")
+end
+
+function Dataset:__tostring()
+    local lines = {
+        ("%s: %d pictures to train, %d to validate, %d classes (%s)"):format(self.path, self.train:size(),
+            self.val:size(), self.classes, shorten(self.class_names)),
+    }
+    for _, line in ipairs(self.notices) do
+        lines[#lines + 1] = "  " .. line
+    end
+    return table.concat(lines, "\n")
+end
+
+--- Looks at every picture once.
+-- @param options most = how many unreadable ones to list (all are counted), split = "train", "val" or both
+-- @return { images =, bad = count, list = { { split =, index =, reason = }, ... }, smallest =, largest = { h, w } }
+function Dataset:inspect(options)
+    local o = keys.check("inspect", options, { most = 20, split = keys.none })
+    local report = { images = 0, bad = 0, list = {} }
+    for _, split in ipairs(o.split and { o.split } or { "train", "val" }) do
+        local source = self[split]
+        for i = 1, source:size() do
+            local picture, reason, code = source:image(i)
+            if not picture and code == "interrupted" then
+                error(reason, 2)
+            end
+            report.images = report.images + 1
+            if not picture then
+                report.bad = report.bad + 1
+                if report.bad <= o.most then
+                    report.list[report.bad] = { split = split, index = i, reason = reason }
+                end
+            end
+        end
+    end
+    return report
+end
+
+local function open_split(kind, path, split, o)
+    local source, message = core.open_source {
+        kind = kind, path = path, split = split, val_ratio = o.val_ratio, seed = o.seed, count = o[split],
+    }
+    if not source then
+        error("data.open: " .. message, 4)
+    end
+    return source
+end
+
+local function expand_home(path)
+    local home = os.getenv "HOME"
+    return home and path:gsub("^~/", function() return home .. "/" end) or path
+end
+
+local function kind_of(path)
+    if path == "shapes" then
+        return "shapes"
+    end
+    for _, name in ipairs { "data_batch_1.bin", "test_batch.bin", "train.bin" } do
+        if core.file_exists(path .. "/" .. name) then
+            return "cifar"
+        end
+    end
+    return "folder"
+end
+
+--- Opens a data set: "shapes" (built in, drawn on the fly), a folder with CIFAR-10 or -100 in binary form, or a folder
+-- of pictures: root/{train,val}/<class>/..., or root/<class>/..., of which val_ratio becomes the validation set.
+-- @param path of the folder, or "shapes"
+-- @param options seed = 0 (of the drawn pictures, or of the division), val_ratio = 0.1, train and val = how many
+-- pictures (shapes only; 8000 and 2000)
+-- @return { train =, val = (sources), classes = count, class_names = list, kind =, path =, notices = list }
+function data.open(path, options)
+    if type(path) ~= "string" then
+        error(('data.open: the path is a %s, wanted a folder or "shapes"'):format(type(path)), 2)
+    end
+    local o = keys.check("data.open", options, { seed = 0, val_ratio = 0.1, train = keys.none, val = keys.none })
+    path = expand_home(path)
+    local kind = kind_of(path)
+    if kind ~= "shapes" and (o.train or o.val) then
+        error('data.open: train and val are for "shapes" only', 2)
+    end
+    local dataset = {
+        path = path, kind = kind, train = open_split(kind, path, "train", o), val = open_split(kind, path, "val", o),
+    }
+    dataset.kind = dataset.train:kind()
+    dataset.class_names = dataset.train:class_names()
+    dataset.classes = #dataset.class_names
+    dataset.notices = notices(dataset)
+    return setmetatable(dataset, Dataset)
+end
+
+--- How many unreadable pictures are accepted: max_bad itself, or that share of the source when it is below 1.
+local function most_bad(max_bad, source)
+    return max_bad < 1 and math.ceil(max_bad * source:size()) or max_bad
+end
+
+--- Batches of a source, made ahead by threads; the same ones for any number of them.
+-- @param given source; pipeline = of effv2.augment; size = of the samples (default: the pipeline's); batch_size; seed = 0;
+-- epoch = 0; start_batch = 0; shuffle = true; drop_last = false (an incomplete last batch comes short); workers = 1
+-- (0: none, samples are made when asked for); prefetch = 2 batches; mixup = 0, cutmix = 0 (alphas); classes = the
+-- source's; bad_images = "raise" or "skip"; max_bad = 0.001, how many may be skipped (below 1: a share); rank = 0,
+-- ranks = 1, pad_last = false (fill the last batch from the start of the order; batch.padding says how many)
+-- @return a loader: `for batch in loader:batches() do`, #loader, loader:bad(), loader:close()
+-- A batch has images (float32, n x size x size x 3), labels (int64, from 0), targets (float32, n x classes, when mixed),
+-- indices (int64, from 1), count, padding, position and epoch.
+function data.loader(given)
+    local o = keys.check("data.loader", given, {
+        source = keys.none, pipeline = keys.none, batch_size = keys.none, size = keys.none, seed = 0, epoch = 0,
+        shuffle = true, drop_last = false, workers = 1, prefetch = 2, start_batch = 0, mixup = 0, cutmix = 0,
+        classes = keys.none, bad_images = "raise", max_bad = 0.001, rank = 0, ranks = 1, pad_last = false,
+    })
+    for _, name in ipairs { "source", "pipeline", "batch_size" } do
+        if o[name] == nil then
+            error(("data.loader: %s is missing"):format(name), 2)
+        end
+    end
+    if type(o.source) == "table" and o.source.train then
+        error("data.loader: source is a data set; take its .train or .val", 2)
+    elseif not augment.is_pipeline(o.pipeline) then
+        error("data.loader: pipeline is none (make one with effv2.augment)", 2)
+    end
+    return core.Loader {
+        source = o.source, pipeline = o.pipeline:compile(o.size), batch_size = o.batch_size, seed = o.seed,
+        epoch = o.epoch, shuffle = o.shuffle, last = o.drop_last and "drop" or o.pad_last and "pad" or "short",
+        workers = o.workers, prefetch = o.prefetch, start_batch = o.start_batch, mixup = o.mixup, cutmix = o.cutmix,
+        classes = o.classes, bad_images = o.bad_images, max_bad = most_bad(o.max_bad, o.source), rank = o.rank,
+        ranks = o.ranks,
+    }
+end
+
+--- Puts pictures (n x height x width x 3, in pixel values) on one sheet with `columns` columns and white gaps.
+-- @return a uint8 tensor, for effv2.write_png
+function data.sheet(pictures, columns)
+    local shape, gap = pictures:shape(), 2
+    local n, height, width = shape[1], shape[2], shape[3]
+    columns = columns or math.ceil(math.sqrt(n))
+    local rows = math.ceil(n / columns)
+    local sheet = core.full(255, rows * (height + gap) + gap, columns * (width + gap) + gap, 3, { dtype = "uint8" })
+    for i = 0, n - 1 do
+        local y = gap + math.floor(i / columns) * (height + gap)
+        local x = gap + (i % columns) * (width + gap)
+        local place = sheet:slice(1, y + 1, y + height):slice(2, x + 1, x + width)
+        place:copy(255 - (255 - pictures[i + 1]:relu()):relu()) -- clipped to 0..255
+    end
+    return sheet
+end
+
+return data

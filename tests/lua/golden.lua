@@ -1,0 +1,92 @@
+--- What the golden specs share: files of tests/golden, errors, instruction sets.
+local effv2 = require "effv2"
+local ffi = require "ffi"
+
+local golden = {}
+
+--- Tensors by name, and the decoded records, of tests/golden/<name>.safetensors.
+function golden.load(name)
+    local tensors, metadata = assert(effv2.load("tests/golden/" .. name .. ".safetensors"))
+    return tensors, assert(effv2.json_decode(metadata.records))
+end
+
+local c_types = { float32 = "const float *", float64 = "const double *", int64 = "const int64_t *",
+    int32 = "const int32_t *", uint8 = "const uint8_t *" }
+
+--- Pointer to the elements, their number, and the string that owns the memory.
+local function elements(t)
+    local bytes = t:tobytes()
+    return ffi.cast(c_types[t:dtype()], bytes), t:numel(), bytes
+end
+
+--- The largest difference over the largest reference value: how a sum's error is judged, where terms cancel.
+function golden.error_of_tensor(got, want)
+    local a, n, owner_a = elements(got)
+    local b, m, owner_b = elements(want)
+    assert(n == m and owner_a and owner_b)
+    local difference, size = 0, 0
+    for i = 0, n - 1 do
+        local d = math.abs(tonumber(a[i]) - tonumber(b[i]))
+        if d ~= d then
+            return 1 / 0
+        end
+        difference, size = math.max(difference, d), math.max(size, math.abs(tonumber(b[i])))
+    end
+    return difference == 0 and 0 or difference / size
+end
+
+--- The largest difference, each over the larger of its own reference value and 1e-6.
+function golden.error_of_elements(got, want)
+    local a, n, owner_a = elements(got)
+    local b, m, owner_b = elements(want)
+    assert(n == m and owner_a and owner_b)
+    local worst = 0
+    for i = 0, n - 1 do
+        local x, y = tonumber(a[i]), tonumber(b[i])
+        local e = x == y and 0 or math.abs(x - y) / math.max(math.abs(y), 1e-6)
+        if e ~= e then
+            return 1 / 0
+        end
+        worst = math.max(worst, e)
+    end
+    return worst
+end
+
+--- The norm of the difference over the norm of the reference.
+function golden.error_of_norm(got, want)
+    local a, n, owner_a = elements(got)
+    local b, m, owner_b = elements(want)
+    assert(n == m and owner_a and owner_b)
+    local difference, size = 0, 0
+    for i = 0, n - 1 do
+        difference, size = difference + (a[i] - b[i]) ^ 2, size + b[i] ^ 2
+    end
+    if difference ~= difference then
+        return 1 / 0
+    end
+    return difference == 0 and 0 or math.sqrt(difference / size)
+end
+
+--- The instruction sets that this machine has, the plainest first.
+function golden.instruction_sets()
+    local available = {}
+    for _, isa in ipairs { "portable", "avx2", "avx512" } do
+        if pcall(effv2.use_isa, isa) then
+            available[#available + 1] = isa
+        end
+    end
+    effv2.use_isa(effv2.info().best_isa)
+    return available
+end
+
+--- Calls f with the instruction set in use.
+function golden.with_isa(isa, f)
+    effv2.use_isa(isa)
+    local ok, problem = pcall(f)
+    effv2.use_isa(effv2.info().best_isa)
+    if not ok then
+        error(problem, 0)
+    end
+end
+
+return golden

@@ -40,11 +40,20 @@ static void pack_straight(float *to, const float *w, int64_t rows, int64_t row_l
     }
 }
 
+/* to[i][j] = w[j][i] for j < columns, else 0; a block of VL x VL at a time */
 static void pack_transposed(float *to, const float *w, int64_t rows, int64_t columns, int64_t lanes)
 {
-    for (int64_t i = 0; i < rows; i++) {
-        for (int64_t j = 0; j < columns; j++) to[i * lanes + j] = w[j * rows + i];
-        memset(to + i * lanes + columns, 0, (size_t)(lanes - columns) * sizeof *to);
+    for (int64_t i = 0; i < rows; i += VL) {
+        int64_t width = rows - i < VL ? rows - i : VL;
+        for (int64_t j = 0; j < lanes; j += VL) {
+            vec block[VL];
+            for (int64_t k = 0; k < VL; k++)
+                block[k] = j + k >= columns ? (vec){0}
+                           : width == VL    ? vec_load(w + (j + k) * rows + i)
+                                            : vec_load_some(w + (j + k) * rows + i, width);
+            vec_transpose(block);
+            for (int64_t k = 0; k < width; k++) vec_store(to + (i + k) * lanes + j, block[k]);
+        }
     }
 }
 

@@ -65,4 +65,32 @@ VEC_INLINE void vec_store_some(float *p, vec v, int64_t count)
 /* Lane by lane: mask ? a : b, where a mask is the result of a comparison */
 VEC_INLINE vec vec_select(veci mask, vec a, vec b) { return (vec)((mask & (veci)a) | (~mask & (veci)b)); }
 
+/* Low and high halves of a and b, interleaved: a0 b0 a1 b1 ... */
+#if VEC_BYTES == 64
+#define VEC_ZIP_LOW(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define VEC_ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#elif VEC_BYTES == 32
+#define VEC_ZIP_LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define VEC_ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#else
+#define VEC_ZIP_LOW(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define VEC_ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#endif
+
+/* Transposes VL x VL: interleaving row i with row i + VL/2, log2(VL) times over, sends element (i, j) to (j, i). */
+VEC_INLINE void vec_transpose(vec rows[VL])
+{
+#pragma GCC unroll 4
+    for (int round = 1; round < VL; round *= 2) {
+        vec old[VL];
+#pragma GCC unroll 16
+        for (int i = 0; i < VL; i++) old[i] = rows[i];
+#pragma GCC unroll 8
+        for (int i = 0; i < VL / 2; i++) {
+            rows[2 * i] = VEC_ZIP_LOW(old[i], old[i + VL / 2]);
+            rows[2 * i + 1] = VEC_ZIP_HIGH(old[i], old[i + VL / 2]);
+        }
+    }
+}
+
 #endif

@@ -72,13 +72,14 @@ static void adamw_chunk(void *context, int64_t i, int worker)
 {
     const job *j = context;
     real beta1 = (real)j->p, beta2 = (real)j->q, eps = (real)j->eps, lr = (real)j->u->lr, decay = (real)j->u->decay;
+    real rest1 = (real)(1 - j->p), rest2 = (real)(1 - j->q); /* 1 - 0.999f would be off by 1e-5 of itself */
     real scale1 = (real)(1 / j->correction1), scale2 = (real)(1 / j->correction2);
     (void)worker;
     for (int64_t k = i * j->chunk, stop = chunk_stop(j, i, j->u->n); k < stop; k++) {
         real g = j->g[k] * (real)j->u->gradient_scale;
         if (k < j->u->decayed) j->w[k] -= lr * decay * j->w[k];
-        j->a[k] = beta1 * j->a[k] + (1 - beta1) * g;
-        j->b[k] = beta2 * j->b[k] + (1 - beta2) * g * g;
+        j->a[k] = beta1 * j->a[k] + rest1 * g;
+        j->b[k] = beta2 * j->b[k] + rest2 * g * g;
         j->w[k] -= lr * (j->a[k] * scale1) / (real_sqrt(j->b[k] * scale2) + eps);
     }
 }

@@ -2,8 +2,13 @@
 --
 --     local model = effv2.models.create("efficientnetv2-s", { classes = 10 })
 --     print(effv2.models.summary("efficientnetv2-s", 384))
---     local mine = effv2.models.create { stem = { channels = 16, stride = 1 }, head = 256, classes = 10,
---       stages = { { op = "fused", channels = 16, expansion = 1 }, { op = "mb", channels = 32, stride = 2, layers = 2 } } }
+--     local mine = effv2.models.create {
+--       classes = 10, stem = { channels = 16, stride = 1 }, head = 256,
+--       stages = {
+--         { op = "fused", channels = 16, expansion = 1 },
+--         { op = "mb", channels = 32, stride = 2, layers = 2 },
+--       },
+--     }
 local cost = require "effv2.models.cost"
 local keys = require "effv2.keys"
 local nn = require "effv2.nn"
@@ -35,12 +40,13 @@ local function names()
     return list
 end
 
-local function find(name, level)
+local function find(name)
     if type(name) ~= "string" then
-        error(("models: the name is a %s, wanted a string"):format(type(name)), level + 1)
+        error(("models: the name is a %s, wanted a string"):format(type(name)), 0)
     end
     if not registry[name] then
-        error(("models: unknown model '%s'%s"):format(name, suggest.hint(name, names())), level + 1)
+        local hint = suggest.hint(name, names())
+        error(("models: unknown model '%s'%s"):format(name, hint ~= "" and hint or "; models.list() has them"), 0)
     end
     return registry[name]
 end
@@ -59,6 +65,7 @@ function models.register(entry)
     if entry.stages then
         local description = stages.check(entry.name, entry)
         entry.stem, entry.stages, entry.head = description.stem, description.stages, description.head
+        keys.check("models.register: options of " .. entry.name, entry.options, common)
     end
     registry[entry.name] = entry
 end
@@ -87,8 +94,8 @@ local function want_range(what, config, key, least, below)
 end
 
 --- The resolved options of a model: a plain table with name, sizes and normalise, and with checked stages.
-local function resolve(entry, options, level)
-    local config = keys.check(entry.name, options, option_defaults(entry), level + 1)
+local function resolve(entry, options)
+    local config = keys.check(entry.name, options, option_defaults(entry), 3)
     if entry.stages then
         local description = stages.check(entry.name, config)
         if config.width ~= 1 or config.depth ~= 1 then
@@ -106,9 +113,9 @@ local function resolve(entry, options, level)
 end
 
 --- The entry and the options of create(name, options) or create { stem =, stages =, head =, ... }.
-local function entry_of(name, options, level)
+local function entry_of(name, options)
     if type(name) ~= "table" then
-        return find(name, level + 1), options
+        return find(name), options
     end
     local description = stages.check("custom", name)
     return {
@@ -126,8 +133,8 @@ end
 -- set_drop_path(p), features(x), embed(x)
 function models.create(name, options)
     local entry
-    entry, options = entry_of(name, options, 1)
-    local config = resolve(entry, options, 2)
+    entry, options = entry_of(name, options)
+    local config = resolve(entry, options)
     if entry.stages then
         return require("effv2.models.network")(config)
     end
@@ -141,23 +148,26 @@ function models.create(name, options)
     return model
 end
 
+local function lua_pattern(glob)
+    return "^" .. glob:gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0"):gsub("%*", ".*"):gsub("%?", ".") .. "$"
+end
+
 --- The names of all models, sorted; with a pattern such as "efficientnetv2-*" those that match.
 function models.list(pattern)
-    local list, matching = names(), {}
-    local lua_pattern = "^" .. (pattern or "*"):gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0"):gsub("%*", ".*"):gsub("%?", ".") .. "$"
-    for _, name in ipairs(list) do
-        if name:match(lua_pattern) then
+    local wanted, matching = lua_pattern(pattern or "*"), {}
+    for _, name in ipairs(names()) do
+        if name:match(wanted) then
             matching[#matching + 1] = name
         end
     end
     return matching
 end
 
---- What is registered under a name: { name, doc, source, stem, stages, head, sizes, dropout, params, normalise, options }.
+--- What is registered under a name: name, doc, source, stem, stages, head, sizes, dropout, params, normalise, options.
 -- print(models.describe(name)) is the table of stages as the paper prints it.
 function models.describe(name)
     local copy = {}
-    for key, value in pairs(find(name, 1)) do
+    for key, value in pairs(find(name)) do
         copy[key] = value
     end
     return setmetatable(copy, { __tostring = text.description })
@@ -167,7 +177,7 @@ end
 -- @param args { base = name or description, width = 1, depth = 1, round_limit = 0 }
 function models.scale(args)
     args = keys.check("models.scale", args, { base = keys.none, width = 1, depth = 1, round_limit = 0 })
-    local base = type(args.base) == "table" and stages.check("models.scale", args.base) or find(args.base, 1)
+    local base = type(args.base) == "table" and stages.check("models.scale", args.base) or find(args.base)
     return stages.scale(base, args.width, args.depth, args.round_limit)
 end
 
@@ -181,8 +191,8 @@ function models.summary(model, size, options)
     local config = nn.is_module(model) and model.config
     if not config then
         local entry
-        entry, options = entry_of(model, options, 1)
-        config = resolve(entry, options, 2)
+        entry, options = entry_of(model, options)
+        config = resolve(entry, options)
     end
     if not config.stages then
         error(("models.summary: %s is not made of stages"):format(config.name or "the model"), 2)

@@ -2,14 +2,18 @@
 --
 --     local nn = require "effv2.nn"
 --     local Block = nn.class "Block"
---     function Block:init(args) self.conv = nn.Conv2d { in_channels = args.channels, out_channels = args.channels } end
+--     function Block:init(args)
+--       self.conv = nn.Conv2d {
+--         in_channels = args.channels, out_channels = args.channels, kernel_size = 3, padding = "same",
+--       }
+--     end
 --     function Block:forward(x) return x + self.conv(x) end
 --     local b = Block { channels = 8 }
 --     local y = b(x)
 --
 -- nn holds the layers of the core (Conv2d, BatchNorm2d, Dense, ...: userdata), what is composed of them in Lua
--- (Sequential, Residual, ConvNormAct, MBConv, FusedMBConv, ...), and nn.class for one's own. See nn/module.lua for what
--- every module can do.
+-- (Sequential, Residual, ConvNormAct, MBConv, FusedMBConv, Attention, ...), and nn.class for one's own.
+-- nn/module.lua has what every module can do.
 local core = require "effv2.core"
 local Module = require "effv2.nn.module"
 
@@ -20,7 +24,9 @@ local nn = {
     is_layer = Module.is_layer,
 }
 
-local parts = { core.layers, require "effv2.nn.containers", require "effv2.nn.blocks" }
+local parts = {
+    core.layers, require "effv2.nn.containers", require "effv2.nn.blocks", require "effv2.nn.attention",
+}
 for _, part in ipairs(parts) do
     for name, constructor in pairs(part) do
         nn[name] = constructor

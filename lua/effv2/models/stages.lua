@@ -1,7 +1,8 @@
 --- Tables of stages: checked, filled with defaults, scaled.
 --
--- A stage is { op = "fused" | "mb", channels =, expansion = 4, kernel = 3, stride = 1, layers = 1, se = 0.25 (mb) or 0 }.
--- A description of a network is { stem = { channels =, kernel = 3, stride = 2 }, stages = { stage, ... }, head = channels }.
+-- A stage is { op = "fused" | "mb", channels =, expansion = 4, kernel = 3, stride = 1, layers = 1, se = 0.25 or, when
+-- fused, 0 }. A description of a network is
+-- { stem = { channels =, kernel = 3, stride = 2 }, stages = { stage, ... }, head = channels }.
 local keys = require "effv2.keys"
 
 local stages = {}
@@ -34,8 +35,7 @@ function stages.check(what, description)
     want_whole(what, description, { "head" })
     local full = { stem = stem, stages = {}, head = description.head }
     if type(description.stages) ~= "table" or #description.stages == 0 then
-        error(what .. ": stages is " .. (type(description.stages) == "table" and "empty" or tostring(description.stages))
-            .. ", wanted a list of stages", 0)
+        error(("%s: stages is a %s, wanted a list of at least one stage"):format(what, type(description.stages)), 0)
     end
     for i, stage in ipairs(description.stages) do
         full.stages[i] = check_stage(("%s: stage %d"):format(what, i), stage)

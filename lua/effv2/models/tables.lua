@@ -9,7 +9,9 @@ local function F(expansion, stride, channels, layers)
 end
 
 local function M(expansion, stride, channels, layers, kernel)
-    return { op = "mb", expansion = expansion, stride = stride, channels = channels, layers = layers, kernel = kernel or 3 }
+    local stage = F(expansion, stride, channels, layers)
+    stage.op, stage.kernel = "mb", kernel
+    return stage
 end
 
 -- Pixels are 0..255 before the normalisation (x - mean) / std.
@@ -76,8 +78,8 @@ local v2_base = {
 local v1_base = {
     family = "efficientnet-", title = "EfficientNet-", source = paper_v1, stem = { channels = 32 }, head = 1280,
     round_limit = 0.9,
-    stages = { M(1, 1, 16, 1), M(6, 2, 24, 2), M(6, 2, 40, 2, 5), M(6, 2, 80, 3), M(6, 1, 112, 3, 5), M(6, 2, 192, 4, 5),
-        M(6, 1, 320, 1) },
+    stages = { M(1, 1, 16, 1), M(6, 2, 24, 2), M(6, 2, 40, 2, 5), M(6, 2, 80, 3), M(6, 1, 112, 3, 5),
+        M(6, 2, 192, 4, 5), M(6, 1, 320, 1) },
 }
 
 for _, entry in ipairs {

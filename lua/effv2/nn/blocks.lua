@@ -12,7 +12,7 @@ local function need(what, args, ...)
     for _, name in ipairs { ... } do
         if type(args[name]) ~= "number" then
             error(("%s: %s is %s, wanted a number"):format(what, name,
-                args[name] == nil and "missing" or "a " .. type(args[name])), 4)
+                args[name] == nil and "missing" or "a " .. type(args[name])), 5)
         end
     end
 end
@@ -28,14 +28,15 @@ local function padding_of(what, padding, kernel_size)
 end
 
 --- ConvNormAct { in_channels =, out_channels =, kernel_size = 1, stride = 1, groups = 1, activation = "silu",
--- padding = "same" | "symmetric", bn_eps = 1e-3, bn_momentum = 0.99 }: convolution without bias, batch norm, activation.
+-- padding = "same" | "symmetric", bn_eps = 1e-3, bn_momentum = 0.99 }: a convolution without bias, batch norm, and the
+-- activation.
 local ConvNormAct = Module.class "ConvNormAct"
 blocks.ConvNormAct = ConvNormAct
 
 function ConvNormAct:init(args)
     args = keys.check("ConvNormAct", args, {
-        in_channels = 0, out_channels = 0, kernel_size = 1, stride = 1, groups = 1, activation = "silu", padding = "same",
-        bn_eps = 1e-3, bn_momentum = 0.99,
+        in_channels = 0, out_channels = 0, kernel_size = 1, stride = 1, groups = 1, activation = "silu",
+        padding = "same", bn_eps = 1e-3, bn_momentum = 0.99,
     }, 3)
     self.conv = layers.Conv2d {
         in_channels = args.in_channels, out_channels = args.out_channels, kernel_size = args.kernel_size,
@@ -67,7 +68,7 @@ local function check_block(what, args, defaults)
     need(what, args, "in_channels", "out_channels")
     if args.expansion <= 0 or args.se_ratio < 0 or args.se_ratio > 1 then
         error(("%s: expansion %g and se_ratio %g, wanted a positive one and one in [0, 1]"):format(what, args.expansion,
-            args.se_ratio), 3)
+            args.se_ratio), 4)
     end
     return args
 end
@@ -113,8 +114,8 @@ local function finish(self, x, y)
 end
 
 --- MBConv { in_channels =, out_channels =, kernel_size = 3, stride = 1, expansion = 4, se_ratio = 0.25, drop_path = 0,
--- activation = "silu", padding =, bn_eps =, bn_momentum = }: expand 1x1, depthwise, squeeze-excite, project 1x1 (linear);
--- with expansion 1 nothing expands. The input is added when its shape is the output's.
+-- activation = "silu", padding =, bn_eps =, bn_momentum = }: expand 1x1, depthwise, squeeze-excite, project 1x1
+-- (linear); with expansion 1 nothing expands. The input is added when its shape is the output's.
 local MBConv = Module.class "MBConv"
 blocks.MBConv = MBConv
 

@@ -55,8 +55,8 @@ function Module.class(name, parent)
         error(("nn.class: the name is a %s, wanted a string"):format(type(name)), 2)
     end
     parent = parent or Module
-    local class = { class_name = name, __newindex = record_field, __call = parent.__call, __tostring = parent.__tostring }
-    class.__index = class
+    local class = { class_name = name, __newindex = record_field }
+    class.__index, class.__call, class.__tostring = class, parent.__call, parent.__tostring
     classes[class] = true
     return setmetatable(class, {
         __index = parent,
@@ -328,7 +328,9 @@ local function describe_mismatch(report)
         misshaped[i] = ("%s (given %s, wanted %s)"):format(entry.name, table.concat(entry.given, "x"),
             table.concat(entry.wanted, "x"))
     end
-    local groups = { { "missing", report.missing }, { "unexpected", report.unexpected }, { "of another shape", misshaped } }
+    local groups = {
+        { "missing", report.missing }, { "unexpected", report.unexpected }, { "of another shape", misshaped },
+    }
     for _, group in ipairs(groups) do
         if #group[2] > 0 then
             parts[#parts + 1] = ("%d %s: %s"):format(#group[2], group[1], some(group[2]))

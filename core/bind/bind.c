@@ -22,6 +22,7 @@ int eff_raise(lua_State *L, const char *format, ...)
 
 void eff_check(lua_State *L, eff_status status)
 {
+    if (status == EFF_E_INTERRUPTED) lua_sethook(L, NULL, 0, 0); /* the program's hook would answer the signal again */
     if (status != EFF_OK) eff_raise(L, "%s", eff_message());
 }
 

@@ -60,7 +60,7 @@ typedef struct eff_policy_op {
     char name[EFF_OP_NAME]; /* what the builder calls it, for messages and listings */
     eff_primitive primitive;
     double args[EFF_OP_ARGS];
-    bool random_sign;   /* negate args[0] half of the time */
+    bool random_sign;   /* half of the time negate args[0], or mirror a blend's factor about 1 */
     double probability; /* 1 applies it always */
     eff_lut lut;        /* EFF_PRIMITIVE_LUT alone */
 } eff_policy_op;

@@ -109,12 +109,14 @@ static void cut_out(double half, eff_image *image, const uint8_t fill[3], eff_rn
     eff_image_fill(image, eff_rect_square(y, x, to_int(half)), fill);
 }
 
+static bool is_blend(eff_primitive p) { return p >= EFF_PRIMITIVE_COLOR && p <= EFF_PRIMITIVE_SHARPNESS; }
+
 eff_status eff_policy_op_apply(const eff_policy_op *op, eff_image *image, eff_op_rule rule, const uint8_t fill[3],
                                eff_rng *rng, eff_image spare[2])
 {
     if (op->probability < 1.0 && eff_rng_uniform(rng) >= op->probability) return EFF_OK;
     double first = op->args[0];
-    if (op->random_sign && eff_rng_uniform(rng) < 0.5) first = -first;
+    if (op->random_sign && eff_rng_uniform(rng) < 0.5) first = is_blend(op->primitive) ? 2.0 - first : -first;
     float m[6];
     eff_lut lut;
     if (make_lut(&lut, op, first, image, rule)) {

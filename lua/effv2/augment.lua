@@ -3,6 +3,8 @@
 -- augment.train and augment.eval are the usual ones; augment.pipeline { steps... } orders steps freely. A pipeline is
 -- compiled for a sample size when a loader takes it, and runs in C. All randomness comes from (seed, epoch, picture).
 local core = require "effv2.core"
+local choose = require "effv2.augment.choose"
+local dialects = require "effv2.augment.dialects"
 local keys = require "effv2.keys"
 local operations = require "effv2.augment.operations"
 local steps = require "effv2.augment.steps"
@@ -10,12 +12,27 @@ local suggest = require "effv2.suggest"
 
 local augment = {
     steps = steps,
-    --- RandAugment as a step, see augment.steps.randaugment.
     randaugment = steps.randaugment,
+    autoaugment = steps.autoaugment,
     register = operations.register,
     operations = operations.list,
     operation = operations.find,
 }
+
+--- The names of the dialects of RandAugment.
+function augment.dialects()
+    local names = {}
+    for name in pairs(dialects.randaugment) do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    return names
+end
+
+--- The operations of a dialect, in its order: a list of entries as augment.register takes them.
+function augment.dialect(name)
+    return { unpack(choose("augment.dialect: unknown dialect", name, dialects.randaugment).operations) }
+end
 
 local Pipeline = {}
 Pipeline.__index = Pipeline
@@ -77,26 +94,13 @@ function augment.is_pipeline(value)
     return getmetatable(value) == Pipeline
 end
 
-local function choose(what, name, choices)
-    if choices[name] then
-        return choices[name]
-    end
-    local names = {}
-    for known in pairs(choices) do
-        names[#names + 1] = known
-    end
-    table.sort(names)
-    error(("%s '%s'%s; there are %s"):format(what, tostring(name), suggest.hint(tostring(name), names),
-        table.concat(names, ", ")), 3)
-end
-
 local function crop_steps(o)
     local resize = steps.resize { filter = o.filter }
     return choose("augment.train: unknown crop", o.crop, {
         random_resized = { steps.random_crop { area = o.area, aspect = o.aspect }, resize },
         pad = { steps.pad_crop { pad = o.pad }, resize },
         none = { resize },
-    })
+    }, 3)
 end
 
 --- The pipeline of training: crop, resize, flip, RandAugment, cutout, normalise (the official order).

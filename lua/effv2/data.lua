@@ -37,27 +37,36 @@ function Dataset:__tostring()
     return table.concat(lines, "\n")
 end
 
---- Looks at every picture once.
--- @param options most = how many unreadable ones to list (all are counted), split = "train", "val" or both
--- @return { images =, bad = count, list = { { split =, index =, reason = }, ... }, smallest =, largest = { h, w } }
-function Dataset:inspect(options)
-    local o = keys.check("inspect", options, { most = 20, split = keys.none })
-    local report = { images = 0, bad = 0, list = {} }
-    for _, split in ipairs(o.split and { o.split } or { "train", "val" }) do
-        local source = self[split]
-        for i = 1, source:size() do
-            local picture, reason, code = source:image(i)
-            if not picture and code == "interrupted" then
-                error(reason, 2)
-            end
-            report.images = report.images + 1
-            if not picture then
-                report.bad = report.bad + 1
-                if report.bad <= o.most then
-                    report.list[report.bad] = { split = split, index = i, reason = reason }
-                end
+local function inspect_split(report, split, source, most)
+    for i = 1, source:size() do
+        local picture, reason = source:image(i)
+        if core.interrupted() then
+            error("inspect: interrupted", 0)
+        end
+        report.images = report.images + 1
+        if picture then
+            local shape = picture:shape()
+            report.smallest = math.min(report.smallest, shape[1], shape[2])
+            report.largest = math.max(report.largest, shape[1], shape[2])
+        else
+            report.bad = report.bad + 1
+            if report.bad <= most then
+                report.list[report.bad] = { split = split, index = i, reason = reason }
             end
         end
+    end
+end
+
+--- Reads every picture once, before a long run.
+-- @param options split = "train" or "val" (default both), most = 20: how many unreadable ones to list
+-- @return { images =, bad = how many cannot be read, list = { { split =, index =, reason = }, ... },
+-- smallest =, largest = sides in pixels, classes = { split = { pictures of each class } } }
+function Dataset:inspect(options)
+    local o = keys.check("inspect", options, { most = 20, split = keys.none })
+    local report = { images = 0, bad = 0, list = {}, smallest = math.huge, largest = 0, classes = {} }
+    for _, split in ipairs(o.split and { o.split } or { "train", "val" }) do
+        report.classes[split] = self[split]:class_counts()
+        inspect_split(report, split, self[split], o.most)
     end
     return report
 end
@@ -67,7 +76,7 @@ local function open_split(kind, path, split, o)
         kind = kind, path = path, split = split, val_ratio = o.val_ratio, seed = o.seed, count = o[split],
     }
     if not source then
-        error("data.open: " .. message, 4)
+        error("data.open: " .. message, 3)
     end
     return source
 end
@@ -121,13 +130,14 @@ local function most_bad(max_bad, source)
 end
 
 --- Batches of a source, made ahead by threads; the same ones for any number of them.
--- @param given source; pipeline = of effv2.augment; size = of the samples (default: the pipeline's); batch_size; seed = 0;
--- epoch = 0; start_batch = 0; shuffle = true; drop_last = false (an incomplete last batch comes short); workers = 1
--- (0: none, samples are made when asked for); prefetch = 2 batches; mixup = 0, cutmix = 0 (alphas); classes = the
--- source's; bad_images = "raise" or "skip"; max_bad = 0.001, how many may be skipped (below 1: a share); rank = 0,
--- ranks = 1, pad_last = false (fill the last batch from the start of the order; batch.padding says how many)
+-- @param given source, pipeline (of effv2.augment), batch_size; size = of the samples (default: the pipeline's);
+-- seed = 0, epoch = 0, start_batch = 0: what is drawn, and where the epoch begins; shuffle = true; drop_last = false
+-- (the last batch may be short); workers = 1 thread (0: samples are made when they are asked for), prefetch = 2 batches;
+-- mixup = 0, cutmix = 0 (alphas), classes = the source's; bad_images = "raise" or "skip", max_bad = 0.001: how many may
+-- be skipped (below 1: that share of the source); rank = 0, ranks = 1, pad_last = false (fill the last batch from the
+-- start of the order; batch.padding says how many)
 -- @return a loader: `for batch in loader:batches() do`, #loader, loader:bad(), loader:close()
--- A batch has images (float32, n x size x size x 3), labels (int64, from 0), targets (float32, n x classes, when mixed),
+-- A batch has images (float32, n x size x size x 3), labels (int64, from 0), targets (float32, n x classes, if mixed),
 -- indices (int64, from 1), count, padding, position and epoch.
 function data.loader(given)
     local o = keys.check("data.loader", given, {

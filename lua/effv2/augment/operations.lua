@@ -1,70 +1,21 @@
---- RandAugment's operations: what a magnitude means.
+--- The operations of augmentation policies by name, and what the core makes of one at a magnitude.
 --
--- An operation turns a magnitude into the argument of an image primitive of the core. The official table is that of
--- the EfficientNetV2 code: magnitudes count in tenths and are not clipped, so 15 is half beyond the "full" 10. Two
--- of its curves run backwards (posterize and solarize get weaker as the magnitude grows), and that is kept, since
--- the published results were trained with it.
+-- An operation turns a magnitude into the arguments of an image primitive of the core:
+-- { name =, primitive =, argument = function(magnitude, size), signed =, probability = }. The tables of the known
+-- dialects are in dialects.lua; users register their own.
 local core = require "effv2.core"
+local choose = require "effv2.augment.choose"
+local dialects = require "effv2.augment.dialects"
 local keys = require "effv2.keys"
 local suggest = require "effv2.suggest"
 
 local operations = {}
-
-local floor = math.floor
-
---- The blend of the four enhancing operations: 1 leaves a picture as it is, magnitude 5 gives 1.
-local function enhance(magnitude)
-    return magnitude / 10 * 1.8 + 0.1
-end
-
-local function shear(magnitude)
-    return magnitude / 10 * 0.3
-end
-
---- In pixels, whatever the size of the picture.
-local function translate(magnitude)
-    return magnitude / 10 * 100
-end
-
--- In the order of the official list, which random draws index.
-local official = {
-    { name = "autocontrast", primitive = "autocontrast" },
-    { name = "equalize", primitive = "equalize" },
-    { name = "invert", primitive = "invert" },
-    { name = "rotate", primitive = "rotate", signed = true, argument = function(m) return m / 10 * 30 end },
-    { name = "posterize", primitive = "posterize", argument = function(m) return floor(m / 10 * 4) end },
-    { name = "solarize", primitive = "solarize", argument = function(m) return floor(m / 10 * 256) end },
-    { name = "color", primitive = "color", argument = enhance },
-    { name = "contrast", primitive = "contrast", argument = enhance },
-    { name = "brightness", primitive = "brightness", argument = enhance },
-    { name = "sharpness", primitive = "sharpness", argument = enhance },
-    { name = "shear_x", primitive = "shear_x", signed = true, argument = shear },
-    { name = "shear_y", primitive = "shear_y", signed = true, argument = shear },
-    { name = "translate_x", primitive = "translate_x", signed = true, argument = translate },
-    { name = "translate_y", primitive = "translate_y", signed = true, argument = translate },
-    { name = "cutout", primitive = "cutout", argument = function(m) return floor(m / 10 * 40) end },
-    { name = "solarize_add", primitive = "solarize_add", argument = function(m) return floor(m / 10 * 110), 128 end },
-}
-
---- Dialects: who means what by "magnitude". rule: whose arithmetic; probability: of applying a drawn operation.
-operations.dialects = {
-    official = { operations = official, rule = "tf", fill = { 128, 128, 128 }, probability = 1 },
-}
 
 local registry, order = {}, {}
 
 local primitives = {}
 for _, primitive in ipairs(core.image_primitives()) do
     primitives[primitive.name] = primitive
-end
-
-local function sorted_names(set)
-    local names = {}
-    for name in pairs(set) do
-        names[#names + 1] = name
-    end
-    table.sort(names)
-    return names
 end
 
 local function fail(level, format, ...)
@@ -78,11 +29,7 @@ local function check_entry(entry, what, level)
     if type(o.name) ~= "string" or o.name == "" then
         fail(level + 1, "%s: name is missing", what)
     end
-    local primitive = primitives[o.primitive]
-    if not primitive then
-        fail(level + 1, "%s: %s: unknown primitive '%s'%s; there are %s", what, o.name, tostring(o.primitive),
-            suggest.hint(tostring(o.primitive), sorted_names(primitives)), table.concat(sorted_names(primitives), ", "))
-    end
+    local primitive = choose(("%s: %s: unknown primitive"):format(what, o.name), o.primitive, primitives, level + 1)
     if o.argument == nil and (primitive.count > 0 or primitive.name == "lut") then
         fail(level + 1, "%s: %s: argument is missing, a function(magnitude, size) that gives %s", what, o.name,
             primitive.name == "lut" and "a function of the pixel value, or a list of 256 values" or primitive.arguments)
@@ -95,8 +42,8 @@ end
 
 --- Makes an operation known by its name, for the `operations` of augment.randaugment. Replaces one of the same name.
 -- @param entry { name =, primitive = (see effv2.image_primitives()), argument = function(magnitude, size),
--- signed = false (negate the argument half of the time), probability = 1 }. For the primitive "lut", argument gives a
--- function from pixel value to pixel value, or a list of 256.
+-- signed = false (half of the time negate the first argument, or mirror a blend's factor about 1), probability = 1 }.
+-- For the primitive "lut", argument gives a function from pixel value to pixel value, or a list of 256.
 function operations.register(entry)
     local o = check_entry(entry, "augment.register", 2)
     if not registry[o.name] then
@@ -106,7 +53,7 @@ function operations.register(entry)
     return o
 end
 
-for _, entry in ipairs(official) do
+for _, entry in ipairs(dialects.randaugment.official.operations) do
     operations.register(entry)
 end
 

@@ -3,9 +3,10 @@
 -- A step is { name =, build = function(size) }: build gives the plain table that the core compiles, for samples of
 -- size x size pixels. So one pipeline serves every stage of progressive learning. A step that has a size of its own
 -- (resize { size = 256 }) keeps it.
+local choose = require "effv2.augment.choose"
+local dialects = require "effv2.augment.dialects"
 local keys = require "effv2.keys"
 local operations = require "effv2.augment.operations"
-local suggest = require "effv2.suggest"
 
 local steps = {}
 
@@ -37,13 +38,14 @@ function steps.random_crop(given)
 end
 
 --- Chooses the centre of the picture.
--- @param given rule = "rule32" (a square of size / (size + 32) of the shorter side), "rule32_v1" (the same, offsets
+-- @param given rule = "rule32" (the square of size / (size + 32) of the shorter side), "rule32_v1" (the same, offsets
 -- rounded up), "fraction" (this `fraction` of each side) or "size" (`size` pixels)
 function steps.center_crop(given)
     local o = keys.check("center_crop", given, { rule = "rule32", fraction = 0.875, size = keys.none })
     return step("center_crop", function(size)
         local side = o.size or size
-        return { kind = "center_crop", rule = o.rule, target = side, fraction = o.fraction, height = side, width = side }
+        return { kind = "center_crop", rule = o.rule, target = side, fraction = o.fraction, height = side,
+            width = side }
     end)
 end
 
@@ -58,8 +60,8 @@ function steps.resize(given)
     end)
 end
 
---- Resizes so that the shorter side has the sample's size (or `size`, or the sample's size / crop), the aspect ratio
--- kept; a center_crop { rule = "size" } should follow.
+--- Resizes so that the shorter side has the sample's size / crop pixels (or `size`), the aspect ratio kept; usually
+-- a center_crop { rule = "size" } follows.
 function steps.resize_shorter(given)
     local o = keys.check("resize_shorter", given,
         { size = keys.none, crop = keys.none, filter = "tf_bilinear", other = keys.none })
@@ -114,21 +116,13 @@ end
 
 --- RandAugment: n times, one of the operations, each equally likely, at one magnitude.
 -- @param given n = 2, magnitude = 10 or a function(name, size) that gives each operation's, dialect = "official",
--- operations = a list of names and entries instead of the dialect's
+-- "relative" (for small pictures), "timm", "timm_inc" or "torchvision" (see dialects.lua), operations = a list of names
+-- and entries instead of the dialect's
 function steps.randaugment(given)
     local o = keys.check("randaugment", given, {
         n = 2, magnitude = keys.none, dialect = "official", operations = keys.none,
     })
-    local dialect = operations.dialects[o.dialect]
-    if not dialect then
-        local names = {}
-        for name in pairs(operations.dialects) do
-            names[#names + 1] = name
-        end
-        table.sort(names)
-        error(("randaugment: unknown dialect '%s'%s; there are %s"):format(o.dialect, suggest.hint(o.dialect, names),
-            table.concat(names, ", ")), 2)
-    end
+    local dialect = choose("randaugment: unknown dialect", o.dialect, dialects.randaugment)
     local magnitude = o.magnitude or 10
     if type(magnitude) ~= "number" and type(magnitude) ~= "function" then
         error(("randaugment: magnitude is a %s, wanted a number or a function(name, size)"):format(type(magnitude)), 2)
@@ -148,6 +142,33 @@ function steps.randaugment(given)
     end)
 end
 
+--- AutoAugment: one of the sub-policies, each a list of operations { name, probability, magnitude } applied in order.
+-- @param given policy = the learned policy v0 of the V1 and B models; its names mean the official operations with
+-- translations of up to 250 pixels, or registered ones
+function steps.autoaugment(given)
+    local o = keys.check("autoaugment", given, { policy = dialects.autoaugment.v0 })
+    local own = {}
+    for _, entry in ipairs(dialects.autoaugment.operations) do
+        own[entry.name] = entry
+    end
+    for _, sub in ipairs(o.policy) do
+        for _, item in ipairs(sub) do
+            own[item[1]] = own[item[1]] or operations.find(item[1], 2)
+        end
+    end
+    return step("autoaugment", function(size)
+        local groups = {}
+        for i, sub in ipairs(o.policy) do
+            groups[i] = {}
+            for k, item in ipairs(sub) do
+                groups[i][k] = operations.at(own[item[1]], item[3], size)
+                groups[i][k].probability = item[2]
+            end
+        end
+        return { kind = "policy", draws = 1, rule = "tf", operations = groups }
+    end)
+end
+
 local function three(value, what, level)
     if type(value) == "number" then
         return { value, value, value }
@@ -161,14 +182,12 @@ end
 -- @param how "official" (128, 128), "imagenet", "half" (127.5, 127.5), "none" (0, 1), or { mean =, std = } in pixel
 -- values, numbers or lists of three
 function steps.normalise(how)
-    how = how or "official"
-    local known = normalisations[how]
+    local known
     if type(how) == "table" then
         local o = keys.check("normalise", how, { mean = keys.none, std = keys.none })
         known = { mean = three(o.mean, "mean", 2), std = three(o.std, "std", 2) }
-    elseif not known then
-        error(("normalise: unknown '%s'%s; there are official, imagenet, half, none and { mean =, std = }"):format(
-            tostring(how), suggest.hint(tostring(how), { "official", "imagenet", "half", "none" })), 2)
+    else
+        known = choose("normalise: unknown", how or "official", normalisations)
     end
     local made = step("normalise", function()
         return { kind = "normalize", mean = known.mean, std = known.std }

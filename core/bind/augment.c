@@ -4,7 +4,6 @@
  */
 #include "bind/pictures.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define PIPELINE_TYPE "effv2.pipeline"

@@ -1,7 +1,6 @@
 /* Data sources as userdata. Pictures count from 1 here, labels from 0 as everywhere. */
 #include "bind/pictures.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define SOURCE_TYPE "effv2.source"

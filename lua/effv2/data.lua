@@ -8,12 +8,15 @@ local data = {}
 local Dataset = {}
 Dataset.__index = Dataset
 
+--- What was strange in the folders; a line that both splits have (of a folder that was divided) comes once.
 local function notices(dataset)
-    local lines = {}
+    local lines, seen = {}, {}
     for _, split in ipairs { "train", "val" } do
-        local text = dataset[split]:notice()
-        for line in (text or ""):gmatch "[^\n]+" do
-            lines[#lines + 1] = split .. ": " .. line
+        for line in (dataset[split]:notice() or ""):gmatch "[^\n]+" do
+            if not seen[line] then
+                lines[#lines + 1] = split .. ": " .. line
+            end
+            seen[line] = true
         end
     end
     return lines

@@ -187,7 +187,8 @@ static product start_product(const float *w, int64_t ic, int64_t oc, int64_t tap
 static size_t scratch_size(const eff_conv_shape *s, eff_pass pass)
 {
     if (pass == EFF_BACKWARD_WEIGHTS) return ISA_NAME(eff_conv_direct_weights_scratch)(s);
-    return pass == EFF_FORWARD ? product_scratch(s->c, s->o, s->kh * s->kw) : product_scratch(s->o, s->c, s->kh * s->kw);
+    int64_t taps = s->kh * s->kw;
+    return pass == EFF_FORWARD ? product_scratch(s->c, s->o, taps) : product_scratch(s->o, s->c, taps);
 }
 
 static void forward(float *y, const float *x, const float *w, const float *bias, const eff_conv_shape *s, void *scratch)

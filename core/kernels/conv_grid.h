@@ -78,7 +78,9 @@ static inline void grid_forward(grid *g, float *y, const float *x, const eff_con
     g->taps = 0;
     for (int64_t ky = 0; ky < s->kh; ky++)
         for (int64_t kx = 0; kx < s->kw; kx++)
-            g->tap[g->taps++] = (grid_tap){ky * s->dilation_h - s->pad_top, kx * s->dilation_w - s->pad_left, ky * s->kw + kx};
+            g->tap[g->taps++] = (grid_tap){.y = ky * s->dilation_h - s->pad_top,
+                                           .x = kx * s->dilation_w - s->pad_left,
+                                           .index = ky * s->kw + kx};
 }
 
 /* The least position >= 0 with (position + pad) % stride == phase */

@@ -266,7 +266,8 @@ static void dot_chunk(void *context, int64_t task, int worker)
 static void dot_rows(float *y, const float *a, const float *b, int64_t outer, int64_t rows, int64_t c, void *scratch)
 {
     if (c == 0) return;
-    job j = {.a = a, .b = b, .rows = rows, .columns = c, .chunk_rows = dot_chunk_rows(c), .chunks = dot_chunks(rows, c)};
+    job j = {.a = a, .b = b, .rows = rows, .columns = c, .chunk_rows = dot_chunk_rows(c)};
+    j.chunks = dot_chunks(rows, c);
     j.y = j.chunks > 1 ? scratch : y;
     eff_parallel_for(outer * j.chunks, dot_chunk, &j);
     for (int64_t o = 0; j.chunks > 1 && o < outer; o++) dot_run(y + o * c, j.y + o * j.chunks * c, NULL, j.chunks, c);

@@ -21,7 +21,7 @@ typedef enum eff_activation { EFF_ACT_NONE, EFF_ACT_RELU, EFF_ACT_SILU } eff_act
 typedef struct eff_conv_shape {
     int64_t n, h, w, c;             /* input  [n][h][w][c] */
     int64_t oh, ow, o;              /* output [n][oh][ow][o] */
-    int64_t kh, kw;                 /* weights [kh][kw][c/groups][o]; output channel j belongs to group j / (o/groups) */
+    int64_t kh, kw;                 /* weights [kh][kw][c/groups][o]; output channel j is of group j / (o/groups) */
     int64_t stride_h, stride_w;
     int64_t dilation_h, dilation_w;
     int64_t pad_top, pad_left;      /* zeros before; those after follow from oh and ow */

@@ -142,15 +142,15 @@ VEC_INLINE vec through_slope(vec dy, vec z, const eff_activation act)
 
 /* Defines name_none, name_relu and name_silu for walk, from name(..., act). */
 #define FOR_EACH_ACTIVATION(name)                                                                                      \
-    VEC_INLINE void name##_none(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes)  \
+    VEC_INLINE void name##_none(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes) \
     {                                                                                                                  \
         name(j, sums, row, count, i, lanes, EFF_ACT_NONE);                                                             \
     }                                                                                                                  \
-    VEC_INLINE void name##_relu(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes)  \
+    VEC_INLINE void name##_relu(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes) \
     {                                                                                                                  \
         name(j, sums, row, count, i, lanes, EFF_ACT_RELU);                                                             \
     }                                                                                                                  \
-    VEC_INLINE void name##_silu(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes)  \
+    VEC_INLINE void name##_silu(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes) \
     {                                                                                                                  \
         name(j, sums, row, count, i, lanes, EFF_ACT_SILU);                                                             \
     }                                                                                                                  \
@@ -236,7 +236,8 @@ VEC_INLINE void backward_rows(const job *j, float *sums, int64_t row, int64_t co
 {
     (void)sums;
     vec mean = get(j->mean + i, lanes), rstd = get(j->rstd + i, lanes);
-    vec gamma = get(j->gamma + i, lanes), beta = get(j->beta + i, lanes), scale = gamma * rstd, slope = {0}, level = {0};
+    vec gamma = get(j->gamma + i, lanes), beta = get(j->beta + i, lanes), scale = gamma * rstd;
+    vec slope = {0}, level = {0};
     if (j->dgamma) {
         slope = get(j->dgamma + i, lanes) / (float)j->rows;
         level = get(j->dbeta + i, lanes) / (float)j->rows;

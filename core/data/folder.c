@@ -229,7 +229,7 @@ static eff_status keep_part(names *files, int64_t from, int label, const eff_fol
         bool val = strcmp(options->split, "train") != 0;
         int64_t first = val ? 0 : held_out, end = val ? held_out : n;
         for (int64_t i = first; i < end; i++) kept[i - first] = files->start[from + order[i]];
-        memcpy(files->start + from, kept, (size_t)(end - first) * sizeof *kept);
+        if (end > first) memcpy(files->start + from, kept, (size_t)(end - first) * sizeof *kept);
         files->count = from + (end - first);
         names_sort(files, from);
     }

@@ -135,7 +135,7 @@ end
 --- Batches of a source, made ahead by threads; the same ones for any number of them.
 -- @param given source, pipeline (of effv2.augment), batch_size; size = of the samples (default: the pipeline's);
 -- seed = 0, epoch = 0, start_batch = 0: what is drawn, and where the epoch begins; shuffle = true; drop_last = false
--- (the last batch may be short); workers = 1 thread (0: samples are made when they are asked for), prefetch = 2 batches;
+-- (the last batch may be short); workers = 1 thread (0: samples are made when asked for), prefetch = 2 batches;
 -- mixup = 0, cutmix = 0 (alphas), classes = the source's; bad_images = "raise" or "skip", max_bad = 0.001: how many may
 -- be skipped (below 1: that share of the source); rank = 0, ranks = 1, pad_last = false (fill the last batch from the
 -- start of the order; batch.padding says how many)

@@ -1,9 +1,9 @@
-/* The one door to OpenMP.
+/* The one door to threads for numerics.
  *
  * Work is cut into chunks whose number and bounds depend on the problem alone, never on the thread count,
  * so the same bits come out of any number of threads. A body writes only to its own chunk's output; it must
  * not fail, raise or allocate: scratch is given per worker by the caller.
- * Never called from loader threads (each would get a team of its own).
+ * For the thread that runs Lua; from another thread while a loop runs, the loop runs on that thread alone.
  */
 #ifndef EFF_BASE_PARALLEL_H
 #define EFF_BASE_PARALLEL_H

@@ -70,15 +70,17 @@ function Run:metric(values)
     must(core.append_line(self.folder .. "/metrics.jsonl", core.json_encode(values)))
 end
 
---- A line to standard error and to the log.
-function Run:log(line)
-    io.stderr:write(line, "\n")
-    self:note(line)
+--- Text to standard error and to the log.
+function Run:log(text)
+    io.stderr:write(text, "\n")
+    self:note(text)
 end
 
---- A line to the log alone.
-function Run:note(line)
-    must(core.append_line(self.folder .. "/log.txt", line))
+--- Text to the log alone.
+function Run:note(text)
+    for line in (text .. "\n"):gmatch "(.-)\n" do
+        must(core.append_line(self.folder .. "/log.txt", line))
+    end
 end
 
 --- Drops the metrics of steps beyond `step` (a killed run had gone on after its checkpoint), keeping them aside.

@@ -58,6 +58,21 @@ static int full(lua_State *L)
     return 1;
 }
 
+/* from_bytes(bytes, sizes...): the row-major bytes that :tobytes() gives, as a tensor */
+static int from_bytes(lua_State *L)
+{
+    size_t bytes;
+    const char *data = luaL_checklstring(L, 1, &bytes);
+    eff_tensor *t = new_from_sizes(L, "from_bytes", 2);
+    size_t wanted = (size_t)eff_tensor_numel(t) * eff_dtype_size(t->dtype);
+    char text[EFF_SHAPE_TEXT];
+    if (bytes != wanted)
+        eff_raise(L, "from_bytes: %zu bytes, %s [%s] takes %zu", bytes, eff_dtype_name(t->dtype),
+                  eff_shape_text(text, t->ndim, t->shape), wanted);
+    if (bytes) memcpy(eff_tensor_data(t), data, bytes);
+    return 1;
+}
+
 static eff_tensor *new_random(lua_State *L, const char *what, eff_rng *rng)
 {
     eff_tensor *t = new_from_sizes(L, what, 1);
@@ -174,8 +189,9 @@ static int random_share(lua_State *L)
 
 void eff_open_make(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"zeros", zeros}, {"ones", ones}, {"full", full}, {"randn", randn},
-                                         {"rand", rand_uniform}, {"arange", arange}, {"tensor", tensor},
-                                         {"manual_seed", manual_seed}, {"seed_step", seed_step}, {"random_share", random_share}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"zeros", zeros}, {"ones", ones}, {"full", full}, {"from_bytes", from_bytes}, {"randn", randn}, {"rand", rand_uniform},
+        {"arange", arange}, {"tensor", tensor}, {"manual_seed", manual_seed}, {"seed_step", seed_step},
+        {"random_share", random_share}, {NULL, NULL}};
     luaL_register(L, NULL, functions);
 }

@@ -1,5 +1,6 @@
 --- What the golden specs share: files of tests/golden, errors, instruction sets.
 local effv2 = require "effv2"
+local bit = require "bit"
 local ffi = require "ffi"
 
 local golden = {}
@@ -66,6 +67,62 @@ function golden.error_of_norm(got, want)
     end
     return difference == 0 and 0 or math.sqrt(difference / size)
 end
+
+-- ---- numbers that need no storage: golden_file.py computes the same bits ----
+
+local bxor, lshift, rshift, tobit = bit.bxor, bit.lshift, bit.rshift, bit.tobit
+
+--- A 32-bit mix of shifts, additions and exclusive ors.
+local function mix(x)
+    x = tobit((x + 0x7ed55d16) + lshift(x, 12))
+    x = bxor(bxor(x, 0xc761c23c), rshift(x, 19))
+    x = tobit((x + 0x165667b1) + lshift(x, 5))
+    x = bxor(x + 0xd3a2646c, lshift(x, 9))
+    x = tobit((x + 0xfd7046c5) + lshift(x, 3))
+    return bxor(bxor(x, 0xb55a4f09), rshift(x, 16))
+end
+
+--- Element i (from 0) of a formula tensor that starts at `start`.
+local function element(start, i, centre, width)
+    local drawn = mix(tobit(start + i))
+    return centre + width * ((drawn < 0 and drawn + 2 ^ 32 or drawn) / 2 ^ 32 - 0.5)
+end
+
+--- Formula tensor `number`: uniform numbers around centre.
+function golden.formula(number, shape, centre, width)
+    local n, start = 1, mix(number)
+    for _, size in ipairs(shape) do
+        n = n * size
+    end
+    local values = ffi.new("float[?]", n)
+    for i = 0, n - 1 do
+        values[i] = element(start, i, centre, width)
+    end
+    return effv2.from_bytes(ffi.string(values, 4 * n), shape)
+end
+
+--- The norm of a tensor, and its products with formula tensors `first`, `first` + 1, ... of variance 1.
+function golden.summary(t, first, projections)
+    local values, n, owner = elements(t)
+    local width, single = math.sqrt(12), ffi.new "float[1]"
+    local squares = 0
+    for i = 0, n - 1 do
+        squares = squares + values[i] * values[i]
+    end
+    local result = { math.sqrt(squares) }
+    for k = 1, projections do
+        local start, sum = mix(first + k - 1), 0
+        for i = 0, n - 1 do
+            single[0] = element(start, i, 0, width)
+            sum = sum + values[i] * single[0]
+        end
+        result[k + 1] = sum
+    end
+    assert(owner)
+    return result
+end
+
+-- ---- instruction sets ----
 
 --- The instruction sets that this machine has, the plainest first.
 function golden.instruction_sets()

@@ -124,6 +124,8 @@ end
 
 -- ---- instruction sets ----
 
+local at_start = effv2.info().isa
+
 --- The instruction sets that this machine has, the plainest first.
 function golden.instruction_sets()
     local available = {}
@@ -132,7 +134,7 @@ function golden.instruction_sets()
             available[#available + 1] = isa
         end
     end
-    effv2.use_isa(effv2.info().best_isa)
+    effv2.use_isa(at_start)
     return available
 end
 
@@ -140,7 +142,7 @@ end
 function golden.with_isa(isa, f)
     effv2.use_isa(isa)
     local ok, problem = pcall(f)
-    effv2.use_isa(effv2.info().best_isa)
+    effv2.use_isa(at_start)
     if not ok then
         error(problem, 0)
     end

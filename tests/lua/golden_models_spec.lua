@@ -5,7 +5,7 @@ local golden = dofile "tests/lua/golden.lua"
 
 local tensors, records = golden.load "models"
 
--- A block is a few sums deep; the largest error seen is 1.5e-6 (of the scale of a norm, a sum of 108 terms that cancel).
+-- A block is a few sums deep; the largest error seen is 1.5e-6, of a norm's scale: a sum of terms that cancel.
 local BLOCK = 3e-6
 -- Sixty convolutions and norms deep, PyTorch's own float32 is off by 1e-5 in the logits and by 8e-5 in a gradient.
 local LOGITS, GRADIENT = 5e-5, 1e-4

@@ -51,13 +51,13 @@ static void push_names(lua_State *L, int known)
     }
 }
 
-/* Calls effv2.suggest for the text behind an unknown name; pushes "" when that fails. */
+/* Calls effv2.suggest for what helps against an unknown name; pushes "" when that fails. */
 static void push_suggestion(lua_State *L, const char *name, int known)
 {
     lua_getglobal(L, "require");
     lua_pushliteral(L, "effv2.suggest");
     if (lua_pcall(L, 1, 1, 0) == 0 && lua_istable(L, -1)) {
-        lua_getfield(L, -1, "hint");
+        lua_getfield(L, -1, "cure");
         lua_remove(L, -2);
         lua_pushstring(L, name);
         push_names(L, known);

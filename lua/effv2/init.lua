@@ -10,6 +10,8 @@ for name, value in pairs(core) do
     effv2[name] = value
 end
 
+suggest.guard(effv2.layers, "effv2.layers")
+
 --- Names that are loaded on first use, and the module behind each.
 local parts = {
     augment = "effv2.augment", config = "effv2.config", data = "effv2.data", evaluate = "effv2.train.evaluate",
@@ -36,6 +38,9 @@ return setmetatable(effv2, {
             error(("effv2 has no '%s'%s"):format(tostring(name), suggest.hint(tostring(name), known_names())), 2)
         end
         local part = require(parts[name])
+        if type(part) == "table" then
+            suggest.guard(part, "effv2." .. name)
+        end
         rawset(effv2, name, part)
         return part
     end,

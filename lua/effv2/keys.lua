@@ -6,9 +6,9 @@ local keys = {}
 --- A copy of `given` with `defaults` filled in; keys.none stands for an argument without a default.
 -- An unknown key is an error that names the nearest known one; a value must have its default's type.
 -- @param what the function's name, for errors
--- @param level of the error (default: the caller of the function that checks)
+-- @param level of the error (default: the caller of the function that checks; 0: no position)
 function keys.check(what, given, defaults, level)
-    level = (level or 2) + 1
+    level = level == 0 and 0 or (level or 2) + 1
     if given ~= nil and type(given) ~= "table" then
         error(("%s: a %s, wanted a table of named arguments"):format(what, type(given)), level)
     end
@@ -26,7 +26,7 @@ function keys.check(what, given, defaults, level)
                 names[#names + 1] = name
             end
             table.sort(names)
-            error(("%s: unknown argument '%s'%s"):format(what, tostring(key), suggest.hint(tostring(key), names)), level)
+            error(("%s: unknown argument '%s'%s"):format(what, tostring(key), suggest.cure(tostring(key), names)), level)
         end
         if default ~= keys.none and type(default) ~= type(value) then
             error(("%s: %s is a %s, wanted a %s"):format(what, key, type(value), type(default)), level)

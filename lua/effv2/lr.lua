@@ -27,8 +27,12 @@ local function make(name, defaults, curve)
     defaults.peak, defaults.warmup_epochs, defaults.floor = keys.none, defaults.warmup_epochs or 0, 0
     return function(given)
         local settings = keys.check("lr." .. name, given, defaults)
-        if type(settings.peak) ~= "number" or settings.peak < 0 then
-            error(("lr.%s: peak is %s, wanted a number from 0"):format(name, tostring(settings.peak)), 2)
+        for key in pairs(defaults) do
+            local value, positive = settings[key], key == "every_epochs"
+            if type(value) ~= "number" or not (value >= 0 and value < math.huge) or (positive and value == 0) then
+                error(("lr.%s: %s is %s, wanted a number %s"):format(name, key, value == nil and "missing" or tostring(value),
+                    positive and "above 0" or "from 0"), 2)
+            end
         end
         return setmetatable({ name = name, settings = settings, curve = curve }, Schedule)
     end
@@ -57,8 +61,18 @@ end)
 
 --- A schedule of one's own: f(step, steps_per_epoch, total_steps) gives the rate.
 function lr.custom(f)
+    if type(f) ~= "function" then
+        error(("lr.custom: a %s, wanted a function(step, steps_per_epoch, total_steps)"):format(type(f)), 2)
+    end
+    local function at(_, step, ...)
+        local rate = f(step, ...)
+        if type(rate) ~= "number" or not (rate >= 0 and rate < math.huge) then
+            error(("lr.custom: the function gave %s for update %d, wanted a number from 0"):format(tostring(rate), step), 0)
+        end
+        return rate
+    end
     return setmetatable({}, {
-        __index = { at = function(_, ...) return f(...) end },
+        __index = { at = at },
         __tostring = function() return "custom" end,
     })
 end

@@ -93,11 +93,23 @@ local function want_range(what, config, key, least, below)
     end
 end
 
+local function want_positive(what, config)
+    for _, key in ipairs { "width", "depth", "bn_eps" } do
+        if not (config[key] > 0 and config[key] < math.huge) then
+            error(("%s: %s is %g, wanted a number above 0"):format(what, key, config[key]), 0)
+        end
+    end
+    if config.in_channels < 1 or config.in_channels ~= math.floor(config.in_channels) then
+        error(("%s: in_channels is %g, wanted a whole number from 1"):format(what, config.in_channels), 0)
+    end
+end
+
 --- The resolved options of a model: a plain table with name, sizes and normalise, and with checked stages.
 local function resolve(entry, options)
     local config = keys.check(entry.name, options, option_defaults(entry), 3)
     if entry.stages then
         local description = stages.check(entry.name, config)
+        want_positive(entry.name, config)
         if config.width ~= 1 or config.depth ~= 1 then
             description = stages.scale(description, config.width, config.depth, config.round_limit)
         end
@@ -204,6 +216,11 @@ function models.summary(model, size, options)
     local height, width = size, size
     if type(size) == "table" then
         height, width = size[1], size[2]
+    end
+    for _, side in ipairs { height or "missing", width or "missing" } do
+        if type(side) ~= "number" or side < 1 or side ~= math.floor(side) then
+            error(("models.summary: a side of the image is %s, wanted a whole number of pixels from 1"):format(tostring(side)), 2)
+        end
     end
     local rows = cost.rows(config, height, width)
     rows.name, rows.input = config.name, { height, width, config.in_channels }

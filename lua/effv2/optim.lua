@@ -12,6 +12,8 @@ local keys = require "effv2.keys"
 
 local optim = {}
 
+local tensor_meta = getmetatable(core.zeros(1))
+
 local Optimiser = {}
 Optimiser.__index = Optimiser
 
@@ -44,11 +46,28 @@ local rules = {
     },
 }
 
+--- Shares: from 0 to below 1. Every other number is one from 0.
+local SHARES = { decay = true, momentum = true, beta1 = true, beta2 = true }
+
+local function want_settings(what, settings)
+    for name, value in pairs(settings) do
+        if type(value) == "number" and not (value >= 0 and value < (SHARES[name] and 1 or math.huge)) then
+            error(("%s: %s is %g, wanted a number %s"):format(what, name, value,
+                SHARES[name] and "in [0, 1)" or "from 0"), 3)
+        end
+    end
+    return settings
+end
+
 local function make(name)
     return function(given)
-        local rule = rules[name]
-        return setmetatable({ name = name, rule = rule, settings = keys.check("optim." .. name, given, rule.defaults) },
-            Optimiser)
+        local rule, what = rules[name], "optim." .. name
+        if type(given) == "table" and given.lr ~= nil then
+            error(what .. ": the rate is no setting of the optimiser: give lr = effv2.lr.constant { peak = ... } to "
+                .. "effv2.train, or { lr = ... } to optimiser:step", 2)
+        end
+        local settings = want_settings(what, keys.check(what, given, rule.defaults))
+        return setmetatable({ name = name, rule = rule, settings = settings }, Optimiser)
     end
 end
 
@@ -75,10 +94,21 @@ local function decayed_first(named)
     return ordered, tensors, decayed
 end
 
-local function named_parameters(target)
+local function is_tensor(value)
+    return type(value) == "userdata" and getmetatable(value) == tensor_meta
+end
+
+local function named_parameters(what, target)
+    if type(target) ~= "table" and type(target) ~= "userdata" or is_tensor(target) then
+        error(("%s: attach got a %s, wanted a model, a layer or a list of tensors"):format(what,
+            is_tensor(target) and "tensor" or type(target)), 3)
+    end
     if type(target) == "table" and not target.named_parameters then
         local named = {}
         for i, tensor in ipairs(target) do
+            if not is_tensor(tensor) then
+                error(("%s: item %d of the list is a %s, wanted a tensor"):format(what, i, type(tensor)), 3)
+            end
             named[i] = { name = tostring(i), tensor = tensor, decay = true }
         end
         return named
@@ -89,9 +119,10 @@ end
 --- Takes over the parameters of a model, a layer or a list of tensors. Frozen ones (requires_grad false) stay out.
 function Optimiser:attach(target)
     local o = setmetatable({ name = self.name, rule = self.rule, settings = self.settings, steps = 0, states = {} }, Optimiser)
-    o.parameters, o.tensors, o.decayed = decayed_first(named_parameters(target))
+    local what = "optim." .. self.name
+    o.parameters, o.tensors, o.decayed = decayed_first(named_parameters(what, target))
     if #o.tensors == 0 then
-        error("optim." .. self.name .. ": nothing to train (no parameter requires a gradient)", 2)
+        error(what .. ": nothing to train: no parameter requires a gradient (parameter:requires_grad(true) makes one do)", 2)
     end
     o.flat, o.flat_grad = core.flatten(o.tensors, true)
     o.flat:keep()
@@ -111,8 +142,10 @@ end
 -- clip_norm (largest global norm of the scaled gradient). Returns that norm when clip_norm is given.
 function Optimiser:step(options)
     options = keys.check("optimiser:step", options, { lr = keys.none, scale = 1, clip_norm = keys.none })
-    if type(options.lr) ~= "number" then
-        error("optimiser:step: lr is missing", 2)
+    if type(options.lr) ~= "number" or not (options.lr >= 0 and options.lr < math.huge) then
+        error(("optimiser:step: lr is %s, wanted a number from 0"):format(tostring(options.lr)), 2)
+    elseif not self.flat then
+        error(("optimiser:step: optim.%s has no parameters yet: use what :attach(model) returns"):format(self.name), 2)
     end
     core.settle_gradients(self.tensors)
     self.steps = self.steps + 1
@@ -138,7 +171,8 @@ end
 function Optimiser:load_state(states, steps)
     for name, tensor in pairs(self.states) do
         if not states[name] then
-            error(("the saved optimiser has no '%s'; it was another one than %s"):format(name, self.name), 2)
+            error(("the saved optimiser has no '%s': it was another one than %s, which cannot go on from it"):format(name,
+                self.name), 2)
         end
         tensor:copy(states[name])
     end
@@ -154,7 +188,8 @@ function optim.ema(given)
     if type(given) == "number" then
         given = { decay = given }
     end
-    return setmetatable({ settings = keys.check("optim.ema", given, { decay = 0.9999, warmup = true }) }, Average)
+    local settings = keys.check("optim.ema", given, { decay = 0.9999, warmup = true })
+    return setmetatable({ settings = want_settings("optim.ema", settings) }, Average)
 end
 
 --- Starts the average at the model's present values; call it after the optimiser was attached.
@@ -212,7 +247,7 @@ end
 function Average:load_state(averages, updates)
     for name, tensor in pairs(self.average) do
         if not averages[name] then
-            error(("the saved average has no '%s'"):format(name), 2)
+            error(("the saved average has no '%s': it was made without one, or of another model"):format(name), 2)
         end
         tensor:copy(averages[name])
     end

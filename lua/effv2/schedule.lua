@@ -17,14 +17,30 @@ function Schedule:at(progress, run)
     return self.settings_at(math.min(math.max(progress, 0), 1), run or {})
 end
 
+--- What each number may be: its text, and whether a value is one.
+local limits = {
+    image_size = { "a whole number of pixels from 1", function(x) return x >= 1 and x == math.floor(x) and x < 65536 end },
+    dropout = { "a number in [0, 1)", function(x) return x >= 0 and x < 1 end },
+    other = { "a number from 0", function(x) return x >= 0 and x < math.huge end },
+}
+limits.drop_path = limits.dropout
+
+local function check_number(what, name, value, level)
+    local wanted, fits = unpack(limits[name] or limits.other)
+    if type(value) ~= "number" or not fits(value) then
+        error(("%s: %s is %s, wanted %s"):format(what, name, tostring(value), wanted), level)
+    end
+end
+
 local function check_range(what, name, value)
-    if type(value) == "number" then
-        return { value, value }
+    local range = type(value) == "number" and { value, value } or value
+    if type(range) ~= "table" or type(range[1]) ~= "number" or type(range[2]) ~= "number" or #range ~= 2 then
+        local seen = type(range) == "table" and ("a list of %d"):format(#range) or "a " .. type(range)
+        error(("%s: %s is %s, wanted a number or { first, last }"):format(what, name, seen), 4)
     end
-    if type(value) ~= "table" or type(value[1]) ~= "number" or type(value[2]) ~= "number" or #value ~= 2 then
-        error(("%s: %s must be a number or { first, last }"):format(what, name), 4)
-    end
-    return value
+    check_number(what, name, range[1], 5)
+    check_number(what, name, range[2], 5)
+    return range
 end
 
 local function read(what, given, extra)
@@ -37,7 +53,10 @@ local function read(what, given, extra)
     end
     local s = keys.check(what, given, defaults, 3)
     if s.image_size == nil then
-        error(what .. ": image_size is missing", 3)
+        error(what .. ": image_size is missing (a number of pixels or { first, last })", 3)
+    end
+    if s.multiple < 1 or s.multiple ~= math.floor(s.multiple) then
+        error(("%s: multiple is %g, wanted a whole number from 1"):format(what, s.multiple), 3)
     end
     s.image_size = check_range(what, "image_size", s.image_size)
     for _, name in ipairs(STRENGTHS) do
@@ -137,6 +156,9 @@ end
 -- regularisation follows the size, else it stays at its last value.
 function schedule.random_resize(given)
     local s = read("schedule.random_resize", given, { every_epochs = 8, adaptive = false })
+    if not (s.every_epochs > 0) then
+        error(("schedule.random_resize: every_epochs is %g, wanted a number above 0"):format(s.every_epochs), 2)
+    end
     local low, high = s.image_size[1], s.image_size[2]
     local function settings_at(progress, run)
         local i = math.floor(progress * (run.epochs or 1) / s.every_epochs + 1e-9)
@@ -153,7 +175,23 @@ end
 
 --- A schedule of one's own: f(progress, run) gives the table.
 function schedule.custom(f)
-    return setmetatable({ name = "custom", settings_at = f }, Schedule)
+    if type(f) ~= "function" then
+        error(("schedule.custom: a %s, wanted a function(progress, run) that gives a table"):format(type(f)), 2)
+    end
+    local function settings_at(progress, run)
+        local at, what = f(progress, run), ("schedule.custom, at %g %% of the training"):format(100 * progress)
+        if type(at) ~= "table" then
+            error(("%s: the function gave a %s, wanted a table with image_size"):format(what, type(at)), 0)
+        end
+        check_number(what, "image_size", at.image_size, 0)
+        for _, name in ipairs(STRENGTHS) do
+            if at[name] ~= nil then
+                check_number(what, name, at[name], 0)
+            end
+        end
+        return at
+    end
+    return setmetatable({ name = "custom", settings_at = settings_at }, Schedule)
 end
 
 local function same(a, b)
@@ -186,7 +224,13 @@ function Schedule:plan(run)
     return plan
 end
 
---- A table for people: one line a stage.
+local MOST_LINES = 40
+
+local function value_text(value)
+    return type(value) == "number" and ("%.4g"):format(value) or tostring(value == nil and "-" or value)
+end
+
+--- A table for people: one line a stage; of very many, the first ones and the last.
 function Schedule:describe(run)
     local columns = { "stage", "part", "image_size" }
     local plan = self:plan(run)
@@ -199,13 +243,17 @@ function Schedule:describe(run)
     for _, column in ipairs(columns) do
         lines[2] = lines[2] .. ("%12s"):format(column)
     end
-    for _, part in ipairs(plan) do
+    for k, part in ipairs(plan) do
         local line = ("%12s%12s"):format(tostring(part.settings.stage or "-"),
             ("%.0f-%.0f %%"):format(part.from * 100, part.to * 100))
         for i = 3, #columns do
-            line = line .. ("%12s"):format(("%.4g"):format(part.settings[columns[i]]))
+            line = line .. ("%12s"):format(value_text(part.settings[columns[i]]))
         end
-        lines[#lines + 1] = line
+        if k < MOST_LINES or k == #plan then
+            lines[#lines + 1] = line
+        elseif k == MOST_LINES then
+            lines[#lines + 1] = ("%12s"):format "..."
+        end
     end
     return table.concat(lines, "\n")
 end

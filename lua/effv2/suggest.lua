@@ -59,4 +59,36 @@ function suggest.hint(name, candidates, prefix)
     return nearest and (" (did you mean %s%s?)"):format(prefix or "", nearest) or ""
 end
 
+local MOST_LISTED = 12
+
+--- What helps against an unknown name: the nearest one, or, when none is near, all of them if they are few.
+function suggest.cure(name, candidates)
+    local hint = suggest.hint(name, candidates)
+    if hint ~= "" or #candidates == 0 or #candidates > MOST_LISTED then
+        return hint
+    end
+    return ("; known: %s"):format(table.concat(candidates, ", "))
+end
+
+local function sorted_names(t)
+    local names = {}
+    for name in pairs(t) do
+        if type(name) == "string" then
+            names[#names + 1] = name
+        end
+    end
+    table.sort(names)
+    return names
+end
+
+--- Makes reading a field that the table lacks an error with a suggestion: for tables of constructors and functions,
+-- where a misspelt name would else be found only as "attempt to call a nil value". Returns the table.
+function suggest.guard(t, title)
+    local meta = getmetatable(t) or {}
+    meta.__index = function(_, name)
+        error(("%s has no '%s'%s"):format(title, tostring(name), suggest.cure(tostring(name), sorted_names(t))), 2)
+    end
+    return setmetatable(t, meta)
+end
+
 return suggest

@@ -104,6 +104,9 @@ end
 
 --- Stochastic depth, from now on: block i of N (from 0) drops its branch with probability p i / N.
 function Network:set_drop_path(p)
+    if type(p) ~= "number" or not (p >= 0 and p < 1) then
+        error(("set_drop_path: %s, wanted a number in [0, 1)"):format(tostring(p)), 2)
+    end
     local list = self:blocks()
     for i, block in ipairs(list) do
         if block.drop_path then

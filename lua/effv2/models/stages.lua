@@ -23,19 +23,20 @@ local function check_stage(what, stage)
     local full = keys.check(what, stage, {
         op = "mb", channels = keys.none, expansion = 4, kernel = 3, stride = 1, layers = 1,
         se = stage.op == "mb" and 0.25 or 0,
-    }, 1)
+    }, 0)
     want_whole(what, full, { "channels", "kernel", "stride", "layers" })
     return full
 end
 
 --- A copy of the description with every default filled in; an error names the stage that is wrong.
 function stages.check(what, description)
-    local stem = keys.check(what .. ": stem", description.stem, { channels = keys.none, kernel = 3, stride = 2 }, 1)
+    local stem = keys.check(what .. ": stem", description.stem, { channels = keys.none, kernel = 3, stride = 2 }, 0)
     want_whole(what .. ": stem", stem, { "channels", "kernel", "stride" })
     want_whole(what, description, { "head" })
     local full = { stem = stem, stages = {}, head = description.head }
     if type(description.stages) ~= "table" or #description.stages == 0 then
-        error(("%s: stages is a %s, wanted a list of at least one stage"):format(what, type(description.stages)), 0)
+        local seen = type(description.stages) == "table" and "an empty list" or "a " .. type(description.stages)
+        error(("%s: stages is %s, wanted a list of at least one stage"):format(what, seen), 0)
     end
     for i, stage in ipairs(description.stages) do
         full.stages[i] = check_stage(("%s: stage %d"):format(what, i), stage)

@@ -15,6 +15,7 @@ local OWN = {}    -- key of the list of a module's own parameters and buffers
 
 local classes = setmetatable({}, { __mode = "k" })
 local layer_meta = getmetatable(core.layers.Dropout {})
+local tensor_meta = getmetatable(core.zeros(1))
 
 --- Whether a value is a module: an instance of a class made by nn.class.
 function Module.is_module(value)
@@ -27,6 +28,10 @@ function Module.is_layer(value)
 end
 
 local is_module, is_layer = Module.is_module, Module.is_layer
+
+local function is_tensor(value)
+    return type(value) == "userdata" and getmetatable(value) == tensor_meta
+end
 
 -- ---- classes and instances --------------------------------------------------------------------------
 
@@ -151,7 +156,7 @@ local function add_own(self, kind, name, tensor, decay)
     if type(name) ~= "string" or name == "" or name:find(".", 1, true) then
         error(("%s: '%s' is not a name for a %s"):format(self.class_name, tostring(name), kind), 3)
     end
-    if type(tensor) ~= "userdata" or is_layer(tensor) then
+    if not is_tensor(tensor) then
         error(("%s: %s '%s' is a %s, wanted a tensor"):format(self.class_name, kind, name, type(tensor)), 3)
     end
     tensor:keep()
@@ -346,7 +351,12 @@ end
 function Module:load_state(state, options)
     options = keys.check("load_state", options, { strict = true })
     if type(state) ~= "table" then
-        error(("load_state: a %s, wanted a table { name = tensor }"):format(type(state)), 2)
+        error(("load_state: a %s, wanted a table { name = tensor } as effv2.load(path) gives it"):format(type(state)), 2)
+    end
+    for name, tensor in pairs(state) do
+        if not is_tensor(tensor) then
+            error(("load_state: '%s' is a %s, wanted a tensor"):format(tostring(name), type(tensor)), 2)
+        end
     end
     local report, matching = compare_state(self, state)
     local mismatch = describe_mismatch(report)

@@ -2,38 +2,61 @@
 local core = require "effv2.core"
 local keys = require "effv2.keys"
 
---- evaluate { model =, source =, size =, batch_size = 64, rule = "official", normalise =, workers = 1 }
--- gives { top1 =, top5 = (shares), loss =, images =, seconds = }. The model is in eval() meanwhile.
-local function evaluate(given)
+local ARGUMENTS = {
+    model = keys.none, source = keys.none,
+    size = keys.none,       -- of the images
+    batch_size = 64, rule = "official", normalise = "official", workers = 1, loss = "softmax",
+    pipeline = keys.none,   -- of effv2.augment, instead of size, rule and normalise
+}
+
+local function open_loader(o)
     local effv2 = require "effv2"
-    local o = keys.check("evaluate", given, {
-        model = keys.none, source = keys.none, size = keys.none, batch_size = 64, rule = "official", normalise = "official",
-        workers = 1, pipeline = keys.none,
-    })
-    local loader = effv2.data.loader {
+    for _, name in ipairs { "model", "source" } do
+        if o[name] == nil then
+            error(("evaluate: %s is missing"):format(name), 3)
+        end
+    end
+    return effv2.data.loader {
         source = o.source, batch_size = o.batch_size, size = o.size, shuffle = false, workers = o.workers,
         pipeline = o.pipeline or effv2.augment.eval { size = o.size, rule = o.rule, normalise = o.normalise },
     }
-    local was_training = o.model:is_training()
-    local hits1, hits5, loss, images, started = 0, 0, 0, 0, core.clock()
+end
+
+local function loss_of(kind, logits, labels)
+    if kind == "sigmoid" then
+        return core.sigmoid_cross_entropy(logits, core.one_hot(labels, logits:size(2)))
+    end
+    return core.cross_entropy(logits, labels)
+end
+
+local function hits(logits, labels, k)
+    return core.in_top_k(logits, labels, k):cast("float32"):sum():item()
+end
+
+--- Adds the results of the next batch to `sums`; false when there is none.
+local function add_batch(o, loader, sums)
+    local batch = loader:next()
+    if not batch then
+        return false
+    end
+    local logits = o.model(batch.images)
+    sums.hits1 = sums.hits1 + hits(logits, batch.labels, 1)
+    sums.hits5 = sums.hits5 + hits(logits, batch.labels, 5)
+    sums.loss = sums.loss + loss_of(o.loss, logits, batch.labels):item() * batch.count
+    sums.images = sums.images + batch.count
+    return true
+end
+
+--- Runs a model over a source, in eval() meanwhile; ARGUMENTS above lists the arguments and their defaults.
+-- @return { top1 =, top5 = (shares), loss =, images =, seconds = }
+local function evaluate(given)
+    local o = keys.check("evaluate", given, ARGUMENTS)
+    local loader = open_loader(o)
+    local was_training, started = o.model:is_training(), core.clock()
+    local sums = { hits1 = 0, hits5 = 0, loss = 0, images = 0 }
     o.model:eval()
     local ok, message = pcall(core.no_grad, function()
-        local batches = loader:batches()
-        local more = true
-        while more do
-            core.step(function()
-                local batch = batches()
-                more = batch ~= nil
-                if not more then
-                    return
-                end
-                local logits, n = o.model(batch.images), batch.labels:numel()
-                hits1 = hits1 + core.in_top_k(logits, batch.labels, 1):cast("float32"):sum():item()
-                hits5 = hits5 + core.in_top_k(logits, batch.labels, 5):cast("float32"):sum():item()
-                loss = loss + core.cross_entropy(logits, batch.labels):item() * n
-                images = images + n
-            end)
-        end
+        while core.step(add_batch, o, loader, sums) do end
     end)
     loader:close()
     o.model:train(was_training)
@@ -41,8 +64,8 @@ local function evaluate(given)
         error(message, 0)
     end
     return {
-        top1 = hits1 / images, top5 = hits5 / images, loss = loss / images, images = images,
-        seconds = core.clock() - started,
+        top1 = sums.hits1 / sums.images, top5 = sums.hits5 / sums.images, loss = sums.loss / sums.images,
+        images = sums.images, seconds = core.clock() - started,
     }
 end
 

@@ -14,7 +14,7 @@ local BAR_EVERY = 0.2
 function progress.new(total_steps, work, write_line)
     return setmetatable({
         total = total_steps, work = work, write_line = write_line, terminal = core.is_terminal(2),
-        started = core.clock(), shown = 0, images = 0, step_started = core.clock(),
+        started = core.clock(), shown = -math.huge, images = 0, rate_started = core.clock(),
     }, Progress)
 end
 
@@ -36,18 +36,24 @@ function Progress:begin(step)
     self.started = core.clock()
 end
 
+--- Seconds that the steps after `step` will take, if a unit of work goes on taking as long as it did.
 function Progress:remaining(step)
     local done, all = self.work(step) - self.first_work, self.work(self.total) - self.work(step)
     return done > 0 and (core.clock() - self.started) * all / done or math.huge
 end
 
---- Images per second since this process began or the image size changed.
-function Progress:rate()
-    return self.images / math.max(core.clock() - self.step_started, 1e-9)
+function Progress:count(images)
+    self.images = self.images + images
 end
 
+--- Images per second since restart_rate; nil before the first ones.
+function Progress:rate()
+    return self.images > 0 and self.images / math.max(core.clock() - self.rate_started, 1e-9) or nil
+end
+
+--- Begins to measure anew: the image size changed, or something else than training took time.
 function Progress:restart_rate()
-    self.images, self.step_started = 0, core.clock()
+    self.images, self.rate_started = 0, core.clock()
 end
 
 local function bar(share, width)
@@ -55,16 +61,15 @@ local function bar(share, width)
     return ("#"):rep(full) .. ("-"):rep(width - full)
 end
 
---- After a step: state has step, epoch, epochs, settings, loss.
-function Progress:update(state, images)
-    self.images = self.images + images
+--- After a step, when it is time: state has step, epoch, epochs, settings, loss.
+function Progress:show(state)
     local now = core.clock()
     if now - self.shown < (self.terminal and BAR_EVERY or LINE_EVERY) then
         return
     end
     self.shown = now
     local text = ("stage %s  epoch %d/%d  %d px  loss %.4f  %.1f img/s  ETA %s"):format(tostring(state.settings.stage or "-"),
-        state.epoch, state.epochs, state.settings.image_size, state.loss, self:rate(), duration(self:remaining(state.step)))
+        state.epoch, state.epochs, state.settings.image_size, state.loss, self:rate() or 0, duration(self:remaining(state.step)))
     if self.terminal then
         io.stderr:write("\r[", bar(state.step / self.total, 20), "] ", text, "\27[K")
         self.drawn = true

@@ -1,9 +1,9 @@
 --- A run's folder: configuration, metrics, log and checkpoints, each written so that a crash harms nothing.
 --
---     RUN/config.json          the resolved settings, as data
---     RUN/metrics.jsonl        one line a logged step and one an epoch, appended
+--     RUN/config.json          the resolved settings, as data; there as soon as the run can be resumed
+--     RUN/metrics.jsonl        one object a line, kind "step" or "epoch", appended
 --     RUN/log.txt              what standard error said, in plain lines
---     RUN/checkpoints/*.safetensors
+--     RUN/checkpoints/         last, previous (to resume) and best (weights), .safetensors
 local core = require "effv2.core"
 
 local run = {}
@@ -18,27 +18,38 @@ local function must(value, message)
     return value
 end
 
---- A new name: runs/20261124-141503-<label>, with a suffix when it is taken.
-local function fresh_folder(label)
+--- A new folder, runs/20261124-141503-<label>, with a suffix when it is taken. Made under another name and renamed,
+-- so that two processes never share one.
+local function claim_fresh_folder(label)
+    local claim = ("runs/.new-%s-%d"):format(core.host_name(), core.process_id())
+    must(core.make_dir(claim .. "/checkpoints"))
     local base = ("runs/%s-%s"):format(os.date "%Y%m%d-%H%M%S", label)
     local folder, n = base, 1
-    while core.dir_exists(folder) do
+    local ok, message = core.rename_file(claim, folder)
+    while not ok and core.dir_exists(folder) do
         n = n + 1
         folder = ("%s-%d"):format(base, n)
+        ok, message = core.rename_file(claim, folder)
     end
+    must(ok, message)
     return folder
 end
 
 --- Makes the folder of a new run; one that already holds a run is refused.
-function run.create(folder, label, settings)
-    folder = folder or fresh_folder(label)
+function run.create(folder, label)
+    if not folder then
+        return setmetatable({ folder = claim_fresh_folder(label) }, Run)
+    end
     if core.file_exists(folder .. "/config.json") then
         error(("%s holds a run already: continue it with resume=%s, or name another folder with run="):format(folder,
             folder), 0)
     end
     must(core.make_dir(folder .. "/checkpoints"))
-    must(core.write_file(folder .. "/config.json", core.json_encode(settings, true) .. "\n"))
     return setmetatable({ folder = folder }, Run)
+end
+
+function Run:write_settings(settings)
+    must(core.write_file(self.folder .. "/config.json", core.json_encode(settings, true) .. "\n"))
 end
 
 --- Opens an existing run's folder to go on.
@@ -47,7 +58,8 @@ function run.open(folder)
         error(("resume=%s: there is no such folder"):format(folder), 0)
     end
     if not core.file_exists(folder .. "/config.json") then
-        error(("resume=%s: no run is there (config.json is missing)"):format(folder), 0)
+        error(("resume=%s: no run is there, or it ended before its first checkpoint: start it with run=%s"):format(folder,
+            folder), 0)
     end
     return setmetatable({ folder = folder }, Run)
 end
@@ -83,8 +95,10 @@ function Run:note(text)
     end
 end
 
---- Drops the metrics of steps beyond `step` (a killed run had gone on after its checkpoint), keeping them aside.
-function Run:cut_metrics(step)
+--- Drops the metrics behind a checkpoint (a killed run had gone on), keeping them aside.
+-- @param step of the checkpoint
+-- @param epochs_done that were evaluated before it
+function Run:cut_metrics(step, epochs_done)
     local path = self.folder .. "/metrics.jsonl"
     if not core.file_exists(path) then
         return
@@ -92,8 +106,9 @@ function Run:cut_metrics(step)
     local kept, cut = {}, {}
     for line in must(core.read_file(path)):gmatch "[^\n]+" do
         local value = core.json_decode(line, path)
-        local list = value and type(value.step) == "number" and value.step <= step and kept or cut
-        list[#list + 1] = line
+        local known = type(value) == "table" and type(value.step) == "number" and value.step <= step
+            and (value.kind ~= "epoch" or value.epoch <= epochs_done)
+        table.insert(known and kept or cut, line)
     end
     if #cut == 0 then
         return

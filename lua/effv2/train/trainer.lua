@@ -1,0 +1,485 @@
+--- The training loop.
+--
+-- The clock is the number of updates done. Image size and regularisation of an update come from the schedule at
+-- update / total updates, the learning rate from the update number, every random number from (seed, update) or
+-- (seed, epoch, sample). So the state is the weights, the optimiser and a few scalars, and a run that is killed and
+-- resumed ends with the same bits as one that was not.
+local core = require "effv2.core"
+local checkpoint = require "effv2.train.checkpoint"
+local evaluate = require "effv2.train.evaluate"
+local progress = require "effv2.train.progress"
+local run_folder = require "effv2.train.run"
+
+local SIGINT = 2
+local SHOWN = { "stage", "image_size", "randaugment", "mixup", "cutmix", "dropout", "drop_path" }
+
+local Trainer = {}
+Trainer.__index = Trainer
+
+-- ---- what is trained --------------------------------------------------------------------------------
+
+local function default_augment(o)
+    local effv2 = require "effv2"
+    return function(settings)
+        local magnitude = settings.randaugment
+        return effv2.augment.train {
+            size = settings.image_size, normalise = o.normalise,
+            randaugment = magnitude and magnitude > 0 and { n = 2, magnitude = magnitude } or nil,
+        }
+    end
+end
+
+local function new_trainer(o)
+    local t = setmetatable({ o = o }, Trainer)
+    t.micro = o.batch_size / o.accumulate
+    t.steps_per_epoch = math.floor(o.data.train:size() / o.batch_size)
+    t.total = o.epochs * t.steps_per_epoch
+    t.run_info = { epochs = o.epochs, seed = o.seed }
+    t.augment = o.augment or default_augment(o)
+    t.optimiser = o.optimizer:attach(o.model)
+    if o.ema then
+        local ema = type(o.ema) == "number" and require("effv2.optim").ema(o.ema) or o.ema
+        t.average = ema:attach(o.model, t.optimiser)
+    end
+    t.state = { step = 0, epochs_done = 0, loss_sum = 0, loss_count = 0, best = -1, best_epoch = 0, seconds = 0 }
+    t.began, t.seconds_before = core.clock(), 0
+    return t
+end
+
+function Trainer:settings_at(step)
+    return self.o.schedule:at(step / self.total, self.run_info)
+end
+
+--- Seconds of training so far, those of earlier processes included.
+function Trainer:seconds()
+    return self.seconds_before + core.clock() - self.began
+end
+
+local function describe_rate(lr)
+    local meta = getmetatable(lr)
+    return meta and meta.__tostring and tostring(lr) or "custom"
+end
+
+--- The run's identity: what must not change between its parts.
+function Trainer:identity()
+    local o = self.o
+    return {
+        epochs = o.epochs, batch_size = o.batch_size, accumulate = o.accumulate, seed = o.seed,
+        images = o.data.train:size(), loss = o.loss, label_smoothing = o.label_smoothing,
+        clip_norm = o.clip_norm or "none", schedule = o.schedule:describe(self.run_info),
+        optimizer = o.optimizer.name, optimizer_settings = core.json_encode(o.optimizer.settings),
+        learning_rate = describe_rate(o.lr) .. core.json_encode(o.lr.settings or {}),
+        average = self.average and core.json_encode(self.average.settings) or "none",
+    }
+end
+
+-- ---- the run's folder -------------------------------------------------------------------------------
+
+function Trainer:save()
+    self.state.identity = self:identity()
+    self.state.seconds = self:seconds()
+    checkpoint.save(self.run, self.o.model, self.optimiser, self.average, self.state)
+    self.saved_at = core.clock()
+end
+
+function Trainer:resume()
+    self.run = run_folder.open(self.o.resume)
+    local found, passed_over = checkpoint.newest(self.run)
+    checkpoint.check_identity(found, self:identity())
+    checkpoint.restore(found, self.o.model, self.optimiser, self.average)
+    self.state = found.state
+    self.seconds_before = self.state.seconds
+    self.run:cut_metrics(self.state.step, self.state.epochs_done)
+    self.passed_over = passed_over
+    self.saved_at = core.clock()
+end
+
+--- The settings are written behind the first checkpoint: a folder that has them can be resumed.
+function Trainer:start()
+    local o = self.o
+    local label = (o.model.config and o.model.config.name or "model"):gsub("[^%w%-]", "-")
+    self.run = run_folder.create(o.run, label)
+    self:save()
+    self.run:write_settings(o.config or self:identity())
+end
+
+--- A line for people, on standard error (unless quiet) and in the log.
+function Trainer:say(line)
+    self.bar:clear()
+    if self.o.quiet then
+        self.run:note(line)
+    else
+        self.run:log(line)
+    end
+end
+
+--- Says what is going to happen, before the first update.
+function Trainer:announce()
+    local o, parameters = self.o, 0
+    for _, tensor in ipairs(o.model:parameters()) do
+        parameters = parameters + tensor:numel()
+    end
+    self:say(("run %s: %d parameters, %d + %d images, %d epochs of %d updates at batch %d, seed %d, %d threads"):format(
+        self.run.folder, parameters, o.data.train:size(), o.data.val and o.data.val:size() or 0, o.epochs,
+        self.steps_per_epoch, o.batch_size, o.seed, core.threads()))
+    self:say(("learning rate: %s; optimiser: %s"):format(describe_rate(o.lr), o.optimizer.name))
+    self:say(o.schedule:describe(self.run_info))
+    for _, reason in ipairs(self.passed_over or {}) do
+        self:say("passed over a checkpoint: " .. reason)
+    end
+    if self.o.resume then
+        self:say(("resumed at update %d of %d"):format(self.state.step, self.total))
+    end
+end
+
+-- ---- signals ----------------------------------------------------------------------------------------
+
+local stopped = { __tostring = function(e) return "the training was stopped; its run is " .. e.run end }
+
+--- Leaves with a checkpoint, by an error that chooses the program's exit code.
+function Trainer:leave(code)
+    self:save()
+    self:say(("stopped at update %d of %d; go on with resume=%s"):format(self.state.step, self.total, self.run.folder))
+    error(setmetatable({ exit_code = code, interrupted = true, run = self.run.folder }, stopped), 0)
+end
+
+--- Leaves when a signal or stop_after says so. Called where the state is whole.
+function Trainer:leave_if_asked()
+    if core.interrupted() then
+        self:leave(core.take_interrupt() == SIGINT and 130 or 75)
+    elseif self.o.stop_after and self.state.step - self.first_step >= self.o.stop_after then
+        self:leave(75)
+    end
+end
+
+--- A checkpoint when it is time for one; leaves when asked.
+function Trainer:between_updates()
+    self:leave_if_asked()
+    if core.clock() - self.saved_at >= self.o.checkpoint_every then
+        self:save()
+    end
+end
+
+--- A signal outside an update (in the evaluation, or in on_epoch) ends the operation that runs as an error.
+function Trainer:leave_after_error(message)
+    self.bar:clear()
+    if type(message) == "string" and message:find("interrupted", 1, true) then
+        self:leave_if_asked()
+    end
+    error(message, 0)
+end
+
+-- ---- one update -------------------------------------------------------------------------------------
+
+function Trainer:loss_of(logits, batch)
+    local o = self.o
+    if o.loss == "sigmoid" then
+        local targets = batch.targets or core.one_hot(batch.labels, o.data.classes)
+        return core.sigmoid_cross_entropy(logits, targets, { label_smoothing = o.label_smoothing })
+    end
+    return core.cross_entropy(logits, batch.targets or batch.labels, { label_smoothing = o.label_smoothing })
+end
+
+--- Forward and backward of one part of a batch; returns its loss.
+function Trainer:forward_backward(loader)
+    local batch = loader:next()
+    local loss = self:loss_of(self.o.model(batch.images), batch)
+    loss:backward()
+    return loss:item()
+end
+
+--- Gradients of one update. Returns the mean loss, or nil, with the model as before, when a signal arrived between
+-- two parts of the batch. Within a part signals wait: it has changed running statistics that a resumed run would
+-- change again.
+function Trainer:gradients(loader)
+    local o, sum, before = self.o, 0, {}
+    for _, buffer in ipairs(o.accumulate > 1 and o.model:named_buffers() or {}) do
+        before[#before + 1] = { tensor = buffer.tensor, value = buffer.tensor:clone() }
+    end
+    for part = 1, o.accumulate do
+        if part > 1 and core.interrupted() then
+            for _, buffer in ipairs(before) do
+                buffer.tensor:copy(buffer.value)
+            end
+            return nil
+        end
+        sum = sum + core.hold_interrupts(core.step, self.forward_backward, self, loader)
+    end
+    return sum / o.accumulate
+end
+
+--- One update at learning rate `rate`. Returns the mean loss; nil when a signal came first and nothing has changed.
+function Trainer:update(loader, step, rate)
+    local o = self.o
+    core.seed_step(o.seed, step)
+    self.optimiser:zero_grad()
+    local loss = core.step(self.gradients, self, loader)
+    if not loss then
+        return nil
+    elseif loss ~= loss or math.abs(loss) == math.huge then
+        error(("the loss became %g at update %d (learning rate %g, image size %d): lower the rate or lengthen the "
+            .. "warm-up; the last checkpoint is %s"):format(loss, step + 1, rate, self.settings.image_size,
+            self.run:checkpoint_path "last"), 0)
+    end
+    self.optimiser:step { lr = rate, scale = 1 / o.accumulate, clip_norm = o.clip_norm }
+    if self.average then
+        self.average:update()
+    end
+    return loss
+end
+
+-- ---- segments: updates with the same settings -------------------------------------------------------
+
+local function same_settings(a, b)
+    for name, value in pairs(a) do
+        if b[name] ~= value then
+            return false
+        end
+    end
+    for name in pairs(b) do
+        if a[name] == nil then
+            return false
+        end
+    end
+    return true
+end
+
+--- A rate of the model that the schedule sets must be set throughout: a resumed run does not know what it was before.
+local function check_throughout(before, settings)
+    for _, name in ipairs { "dropout", "drop_path" } do
+        if before and (before[name] == nil) ~= (settings[name] == nil) then
+            error(("the schedule sets %s at some times only: set it throughout, or never"):format(name), 0)
+        end
+    end
+end
+
+--- Gives the model the regularisation of the settings, and drops memory that another size needed.
+function Trainer:apply_settings(settings)
+    local model, before = self.o.model, self.settings
+    check_throughout(before, settings)
+    if settings.dropout and model.set_dropout then
+        model:set_dropout(settings.dropout)
+    end
+    if settings.drop_path and model.set_drop_path then
+        model:set_drop_path(settings.drop_path)
+    end
+    if not before or before.image_size ~= settings.image_size then
+        core.memory_trim()
+        self.bar:restart_rate()
+    end
+    self.settings = settings
+end
+
+--- A loader for what is left of the epoch from the present step on.
+function Trainer:open_loader(epoch, settings)
+    local o = self.o
+    return require("effv2.data").loader {
+        source = o.data.train, pipeline = self.augment(settings), batch_size = self.micro, size = settings.image_size,
+        seed = o.seed, epoch = epoch, shuffle = true, drop_last = true, workers = o.workers,
+        start_batch = (self.state.step - epoch * self.steps_per_epoch) * o.accumulate,
+        mixup = settings.mixup or 0, cutmix = settings.cutmix or 0, classes = o.data.classes,
+    }
+end
+
+--- A line of metrics within an epoch.
+function Trainer:log_step(epoch, loss, rate)
+    local line = { kind = "step", epoch = epoch + 1, step = self.state.step, loss = loss, lr = rate,
+        images_per_s = self.bar:rate() }
+    for _, name in ipairs(SHOWN) do
+        line[name] = self.settings[name]
+    end
+    self.run:metric(line)
+end
+
+--- One update and its traces. Returns false when a signal came first.
+function Trainer:advance(loader, epoch)
+    local o, state = self.o, self.state
+    local rate = o.lr:at(state.step, self.steps_per_epoch, self.total)
+    local loss = self:update(loader, state.step, rate)
+    if not loss then
+        return false
+    end
+    state.step = state.step + 1
+    state.loss_sum, state.loss_count = state.loss_sum + loss, state.loss_count + 1
+    self.bar:count(o.batch_size)
+    if not o.quiet then
+        self.bar:show { step = state.step, epoch = epoch + 1, epochs = o.epochs, settings = self.settings, loss = loss }
+    end
+    if o.log_every > 0 and state.step % o.log_every == 0 then
+        self:log_step(epoch, loss, rate)
+    end
+    return true
+end
+
+--- The updates of one epoch that share their settings, from the present step on.
+function Trainer:run_segment()
+    local state = self.state
+    local epoch = state.epochs_done
+    local epoch_end = (epoch + 1) * self.steps_per_epoch
+    local settings = self:settings_at(state.step)
+    self:apply_settings(settings)
+    local loader = self:open_loader(epoch, settings)
+    local ok, message = pcall(function()
+        while state.step < epoch_end and same_settings(self:settings_at(state.step), settings) do
+            if not self:advance(loader, epoch) or state.step < epoch_end then
+                self:between_updates()
+            end
+        end
+    end)
+    loader:close()
+    if not ok then
+        error(message, 0)
+    end
+end
+
+-- ---- the end of an epoch ----------------------------------------------------------------------------
+
+--- Results of the weights as they are and, where there is one, of their average.
+function Trainer:evaluate()
+    local o = self.o
+    local arguments = {
+        model = o.model, source = o.data.val, size = o.eval_size or self:settings_at(self.total - 1).image_size,
+        batch_size = o.eval_batch_size, rule = o.eval_rule, normalise = o.normalise, workers = o.workers, loss = o.loss,
+    }
+    core.memory_trim()
+    local raw = evaluate(arguments)
+    local average = self.average and self.average:apply(evaluate, arguments)
+    core.memory_trim()
+    return raw, average
+end
+
+--- What is known of the epoch that ends, as one object of metrics.jsonl.
+function Trainer:measure(epoch)
+    local o, state = self.o, self.state
+    local settings = self:settings_at(state.step - 1)
+    local metrics = {
+        kind = "epoch", epoch = epoch, step = state.step, loss = state.loss_sum / state.loss_count,
+        lr = o.lr:at(state.step - 1, self.steps_per_epoch, self.total), images_per_s = self.bar:rate(),
+    }
+    for _, name in ipairs(SHOWN) do
+        metrics[name] = settings[name]
+    end
+    if o.data.val and (epoch % o.eval_every == 0 or epoch == o.epochs) then
+        local raw, average = self:evaluate()
+        metrics.top1, metrics.top5, metrics.val_loss = raw.top1, raw.top5, raw.loss
+        if average then
+            metrics.ema_top1, metrics.ema_top5, metrics.ema_val_loss = average.top1, average.top5, average.loss
+        end
+    end
+    metrics.seconds, metrics.rss_mb = self:seconds(), core.memory().rss / 1e6
+    return metrics
+end
+
+local function describe_epoch(m, epochs)
+    local line = ("epoch %d/%d  stage %s  %d px  lr %.4g  loss %.4f"):format(m.epoch, epochs, tostring(m.stage or "-"),
+        m.image_size, m.lr, m.loss)
+    if m.images_per_s then
+        line = line .. ("  %.1f img/s"):format(m.images_per_s)
+    end
+    if m.top1 then
+        line = line .. ("  top-1 %.2f  top-5 %.2f"):format(100 * m.top1, 100 * m.top5)
+    end
+    if m.ema_top1 then
+        line = line .. ("  EMA top-1 %.2f  top-5 %.2f"):format(100 * m.ema_top1, 100 * m.ema_top5)
+    end
+    return line
+end
+
+--- Keeps the weights of the best epoch so far, those of the average where they are at least as good.
+function Trainer:keep_best(metrics)
+    local o, state = self.o, self.state
+    local score = math.max(metrics.top1 or -1, metrics.ema_top1 or -1)
+    if score <= state.best then
+        return
+    end
+    state.best, state.best_epoch = score, metrics.epoch
+    local better = metrics.ema_top1 and metrics.ema_top1 >= metrics.top1 and self.average or nil
+    checkpoint.export(self.run:checkpoint_path "best", o.model, better, {
+        ["effv2.version"] = core.version, ["effv2.epoch"] = tostring(metrics.epoch),
+        ["effv2.top1"] = ("%.6f"):format(score), ["effv2.weights"] = better and "average" or "raw",
+        ["effv2.model"] = core.json_encode(o.model.config and o.model.config.name or "custom"),
+        ["effv2.class_names"] = core.json_encode(o.data.class_names or {}),
+        ["effv2.normalise"] = core.json_encode(o.normalise),
+    })
+end
+
+--- Evaluates and writes down. Killed at any point, it is done again, to the same bits, until the checkpoint is there.
+function Trainer:end_epoch()
+    local o, state = self.o, self.state
+    local metrics = self:measure(state.epochs_done + 1)
+    self:keep_best(metrics)
+    self.run:metric(metrics)
+    self:say(describe_epoch(metrics, o.epochs))
+    state.loss_sum, state.loss_count, state.epochs_done = 0, 0, metrics.epoch
+    state.metrics = metrics
+    self:save()
+    if o.on_epoch then
+        o.on_epoch(metrics)
+    end
+    self.bar:restart_rate()
+end
+
+-- ---- the whole --------------------------------------------------------------------------------------
+
+--- A function that gives the cost of the updates before `step`, in pixels of a sample.
+function Trainer:work_function()
+    local plan = self.o.schedule:plan(self.run_info)
+    return function(step)
+        local share, work = step / self.total, 0
+        for _, part in ipairs(plan) do
+            local done = math.min(share, part.to) - part.from
+            if done > 0 then
+                work = work + done * part.settings.image_size ^ 2
+            end
+        end
+        return work
+    end
+end
+
+--- Updates and ends of epochs until all is done; each looks at the state alone, so it may begin anywhere.
+function Trainer:loop()
+    local state = self.state
+    while state.epochs_done < self.o.epochs do
+        if state.step == (state.epochs_done + 1) * self.steps_per_epoch then
+            self:end_epoch()
+        else
+            self:run_segment()
+        end
+        if state.epochs_done < self.o.epochs then
+            self:leave_if_asked()
+        end
+    end
+end
+
+function Trainer:result()
+    local m, state = self.state.metrics, self.state
+    return {
+        top1 = m.top1, top5 = m.top5, ema_top1 = m.ema_top1, ema_top5 = m.ema_top5, loss = m.loss, best = state.best,
+        seconds = state.seconds, epochs = self.o.epochs, run = self.run.folder,
+    }
+end
+
+local trainer = {}
+
+--- Trains with the checked arguments of effv2.train.
+function trainer.run(o)
+    local t = new_trainer(o)
+    if o.resume then
+        t:resume()
+    else
+        t:start()
+    end
+    t.first_step = t.state.step
+    t.bar = progress.new(t.total, t:work_function(), function(line) t.run:log(line) end)
+    t:announce()
+    t.bar:begin(t.state.step)
+    o.model:train()
+    local ok, message = pcall(t.loop, t)
+    if not ok then
+        t:leave_after_error(message)
+    end
+    t.bar:clear()
+    return t:result()
+end
+
+return trainer

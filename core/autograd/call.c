@@ -138,7 +138,6 @@ void eff_call_release_outputs(eff_call *c)
 
 static eff_status compute(eff_call *c)
 {
-    if (eff_interrupt_pending()) return eff_fail(EFF_E_INTERRUPTED, "interrupted");
     EFF_TRY(own_inputs(c));
     EFF_TRY(c->op->shape(c));
     EFF_TRY(make_outputs(c));
@@ -148,6 +147,7 @@ static eff_status compute(eff_call *c)
 eff_status eff_call_run(eff_call *c)
 {
     eff_tensor *given[EFF_MAX_INPUTS];
+    if (eff_interrupt_pending()) return eff_fail(EFF_E_INTERRUPTED, "interrupted");
     memcpy(given, c->in, sizeof given);
     c->training = grad_enabled && c->op->backward != eff_no_grad && any_requires_grad(c);
     if (c->op->flags & EFF_RANDOM) {

@@ -323,7 +323,7 @@ local FREE_ON_RESUME = { resume = true, run = true, workers = true, checkpoint_e
 local function stored_settings(folder)
     local settings, message = require("effv2.train.run").settings(folder)
     if not settings then
-        refuse("resume=%s: no run to go on with there (%s)", folder, message)
+        refuse("resume=%s: no run to go on with there (%s); start it with run=%s", folder, message, folder)
     end
     local flat = {}
     local function walk(values, prefix)

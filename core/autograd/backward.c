@@ -176,10 +176,10 @@ static eff_status start_gradient(eff_tensor **out, const eff_tensor *root, const
 {
     char have[EFF_SHAPE_TEXT], given[EFF_SHAPE_TEXT];
     if (!gradient && eff_tensor_numel(root) != 1)
-        return eff_fail(EFF_E_SHAPE, "backward: a tensor of %s needs a gradient of its shape (only a single element does not)",
+        return eff_fail(EFF_E_SHAPE, "backward: a tensor of %s is no single number: make it one (:sum(), :mean()) or pass a gradient of its shape",
                         eff_shape_text(have, root->ndim, root->shape));
     if (gradient && !eff_tensor_same_shape(root, gradient))
-        return eff_fail(EFF_E_SHAPE, "backward: the gradient is %s, the tensor %s",
+        return eff_fail(EFF_E_SHAPE, "backward: the gradient is %s, the tensor %s: the shapes must be the same",
                         eff_shape_text(given, gradient->ndim, gradient->shape),
                         eff_shape_text(have, root->ndim, root->shape));
     EFF_TRY(eff_tensor_new(out, root->dtype, root->ndim, root->shape));
@@ -203,7 +203,8 @@ static eff_status walk(eff_node *root, eff_tensor *gradient, int output, bool ke
 eff_status eff_backward(eff_tensor *root, const eff_tensor *gradient, bool keep_graph)
 {
     if (!root->requires_grad)
-        return eff_fail(EFF_E_STATE, "backward: the tensor depends on nothing that requires a gradient");
+        return eff_fail(EFF_E_STATE, "backward: the tensor depends on nothing that requires a gradient (a parameter, or a tensor "
+                        "after :requires_grad(true)), or it was made in no_grad or by an op without a gradient");
     eff_tensor *start = NULL;
     eff_status status = start_gradient(&start, root, gradient);
     if (status != EFF_OK) {

@@ -80,16 +80,17 @@ void eff_spec_like(eff_call *c, int i, eff_dtype dtype, const eff_tensor *t)
 eff_status eff_want_dtype(const eff_call *c, int i, eff_dtype dtype)
 {
     if (!c->in[i] || c->in[i]->dtype == dtype) return EFF_OK;
-    return eff_fail(EFF_E_TYPE, "%s: %s is %s, wanted %s", c->op->name, eff_input_name(c, i),
-                    eff_dtype_name(c->in[i]->dtype), eff_dtype_name(dtype));
+    return eff_fail(EFF_E_TYPE, "%s: %s is %s, wanted %s (:cast(\"%s\") converts)", c->op->name, eff_input_name(c, i),
+                    eff_dtype_name(c->in[i]->dtype), eff_dtype_name(dtype), eff_dtype_name(dtype));
 }
 
 eff_status eff_want_ndim(const eff_call *c, int i, int ndim)
 {
     char shape[EFF_SHAPE_TEXT];
     if (c->in[i]->ndim == ndim) return EFF_OK;
-    return eff_fail(EFF_E_SHAPE, "%s: %s has %d dimensions (%s), wanted %d", c->op->name, eff_input_name(c, i),
-                    c->in[i]->ndim, eff_shape_text(shape, c->in[i]->ndim, c->in[i]->shape), ndim);
+    return eff_fail(EFF_E_SHAPE, "%s: %s has %d dimensions (%s), wanted %d%s", c->op->name, eff_input_name(c, i),
+                    c->in[i]->ndim, eff_shape_text(shape, c->in[i]->ndim, c->in[i]->shape), ndim,
+                    i == 0 && ndim == 4 ? ": images x height x width x channels" : "");
 }
 
 static bool any_requires_grad(const eff_call *c)

@@ -20,6 +20,17 @@ int eff_raise(lua_State *L, const char *format, ...)
     __builtin_unreachable();
 }
 
+int eff_raise_argument(lua_State *L, int index, const char *wanted)
+{
+    lua_Debug frame = {0};
+    const char *seen = luaL_typename(L, index);
+    if (lua_getstack(L, 0, &frame)) lua_getinfo(L, "n", &frame);
+    bool method = frame.namewhat && strcmp(frame.namewhat, "method") == 0;
+    const char *name = frame.name ? frame.name : "a function of effv2";
+    if (method && index == 1) eff_raise(L, "%s: called on a %s, wanted %s", name, seen, wanted);
+    eff_raise(L, "%s: argument %d is a %s, wanted %s", name, method ? index - 1 : index, seen, wanted);
+}
+
 void eff_check(lua_State *L, eff_status status)
 {
     if (status == EFF_E_INTERRUPTED) lua_sethook(L, NULL, 0, 0); /* the program's hook would answer the signal again */

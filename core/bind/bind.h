@@ -18,6 +18,9 @@
 /* Raises the formatted text with the position of the Lua code that called. */
 int eff_raise(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
 
+/* Raises "<function>: argument <index> is a <type>, wanted <wanted>"; of methods the object does not count. */
+int eff_raise_argument(lua_State *L, int index, const char *wanted) __attribute__((noreturn));
+
 /* Raises eff_message() unless status is EFF_OK. */
 void eff_check(lua_State *L, eff_status status);
 

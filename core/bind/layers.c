@@ -62,7 +62,10 @@ static int construct(lua_State *L)
 static int call(lua_State *L)
 {
     eff_layer *layer = eff_check_layer(L, 1);
-    eff_tensor *x = eff_check_tensor(L, 2), *y = NULL;
+    eff_tensor *x = eff_to_tensor(L, 2), *y = NULL;
+    if (!x)
+        eff_raise(L, "%s: x is %s%s, wanted a tensor", layer->type->name, lua_isnoneornil(L, 2) ? "" : "a ",
+                  lua_isnoneornil(L, 2) ? "missing" : luaL_typename(L, 2));
     eff_status status = eff_layer_forward(&y, layer, x);
     if (status != EFF_OK) eff_fail_at(status, "%s", layer->type->name);
     eff_check(L, status);
@@ -177,6 +180,31 @@ static int to_string(lua_State *L)
     return 1;
 }
 
+static const luaL_Reg methods[] = {{"forward", call}, {"parameters", parameters}, {"named_parameters", named_parameters},
+                                   {"named_buffers", named_buffers}, {"train", train}, {"eval", eval},
+                                   {"is_training", is_training}, {"type", type_name}, {NULL, NULL}};
+
+/* Raises with the nearest of the names that get_index knows. */
+static void raise_unknown_field(lua_State *L, const eff_layer *layer, const char *key)
+{
+    int n = 0;
+    lua_newtable(L);
+    for (int i = 0; layer->type->args[i].name; i++) {
+        lua_pushstring(L, layer->type->args[i].name);
+        lua_rawseti(L, -2, ++n);
+    }
+    for (int i = 0; i < layer->n_parameters + layer->n_buffers; i++) {
+        const eff_layer_tensor *t = i < layer->n_parameters ? &layer->parameter[i] : &layer->buffer[i - layer->n_parameters];
+        lua_pushstring(L, t->name);
+        lua_rawseti(L, -2, ++n);
+    }
+    for (const luaL_Reg *m = methods; m->name; m++) {
+        lua_pushstring(L, m->name);
+        lua_rawseti(L, -2, ++n);
+    }
+    eff_raise_unknown(L, layer->type->name, "field", key, -1);
+}
+
 /* layer.name: a method, a parameter or buffer, or an argument */
 static int get_index(lua_State *L)
 {
@@ -195,7 +223,7 @@ static int get_index(lua_State *L)
     }
     int i = eff_layer_arg(layer->type, key);
     if (i >= 0) eff_push_value(L, &layer->arg[i], &layer->type->args[i]);
-    else lua_pushnil(L);
+    else raise_unknown_field(L, layer, key);
     return 1;
 }
 
@@ -211,7 +239,7 @@ static int set_index(lua_State *L)
     }
     const eff_arg *arg = &layer->type->args[i];
     if (arg->kind != EFF_ARG_REAL && arg->kind != EFF_ARG_BOOL)
-        eff_raise(L, "%s: %s is fixed when the layer is made", layer->type->name, key);
+        eff_raise(L, "%s: %s is fixed when the layer is made (make another layer)", layer->type->name, key);
     eff_value held = layer->arg[i];
     eff_read_value(L, 3, &layer->arg[i], arg, layer->type->name);
     bool probability = strcmp(key, "p") == 0, share = strcmp(key, "momentum") == 0;
@@ -250,9 +278,6 @@ static int layer_records(lua_State *L)
 
 void eff_open_layers(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"forward", call}, {"parameters", parameters}, {"named_parameters", named_parameters},
-                                       {"named_buffers", named_buffers}, {"train", train}, {"eval", eval},
-                                       {"is_training", is_training}, {"type", type_name}, {NULL, NULL}};
     static const luaL_Reg meta[] = {{"__gc", collect}, {"__call", call}, {"__tostring", to_string}, {"__index", get_index},
                                     {"__newindex", set_index}, {NULL, NULL}};
     luaL_newmetatable(L, EFF_LAYER_TYPE);

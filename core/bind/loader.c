@@ -21,7 +21,7 @@ typedef struct loader_box {
 static loader_box *check_loader(lua_State *L)
 {
     loader_box *box = luaL_checkudata(L, 1, LOADER_TYPE);
-    if (!box->loader) eff_raise(L, "the loader is closed");
+    if (!box->loader) eff_raise(L, "the loader is closed (effv2.data.loader opens another one)");
     return box;
 }
 

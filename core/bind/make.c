@@ -1,10 +1,16 @@
 /* Functions that make tensors: from tables and bytes, filled, random. */
 #include "bind/bind.h"
 
-
 #include <string.h>
 
 static uint64_t user_seed, user_streams;
+
+/* eff_check with the function's name before the message. */
+static void check(lua_State *L, const char *what, eff_status status)
+{
+    if (status != EFF_OK) eff_fail_at(status, "%s", what);
+    eff_check(L, status);
+}
 
 /* Reads sizes given as numbers or as one list, and an options table {dtype = ...} behind them. */
 static void read_sizes(lua_State *L, const char *what, int first, int *ndim, int64_t *shape, eff_dtype *type)
@@ -14,7 +20,7 @@ static void read_sizes(lua_State *L, const char *what, int first, int *ndim, int
     if (top >= first && eff_is_named_table(L, top)) {
         static const char *const names[] = {"dtype", NULL};
         eff_only_keys(L, top, what, names);
-        eff_check(L, eff_dtype_parse(type, eff_field_string(L, top, "dtype", EFF_REAL_NAME)));
+        check(L, what, eff_dtype_parse(type, eff_field_string(L, top, "dtype", EFF_REAL_NAME)));
         top--;
     }
     if (top == first && lua_istable(L, first)) {
@@ -33,7 +39,7 @@ static eff_tensor *new_from_sizes(lua_State *L, const char *what, int first)
     eff_dtype type;
     eff_tensor *t = NULL;
     read_sizes(L, what, first, &ndim, shape, &type);
-    eff_check(L, eff_tensor_new(&t, type, ndim, shape));
+    check(L, what, eff_tensor_new(&t, type, ndim, shape));
     eff_push_tensor(L, t);
     return t;
 }
@@ -102,7 +108,7 @@ static int arange(lua_State *L)
 {
     int64_t n = eff_check_int(L, 1, "arange");
     eff_tensor *t = NULL;
-    eff_check(L, eff_tensor_new(&t, EFF_I64, 1, &n));
+    check(L, "arange", eff_tensor_new(&t, EFF_I64, 1, &n));
     for (int64_t i = 0; i < n; i++) ((int64_t *)eff_tensor_data(t))[i] = i;
     eff_push_tensor(L, t);
     return 1;
@@ -129,9 +135,12 @@ static void copy_nested(lua_State *L, eff_tensor *t, int axis, int64_t *at)
         eff_tensor_set(t, at, lua_tonumber(L, -1));
         return;
     }
-    if (!lua_istable(L, -1) || (int64_t)lua_objlen(L, -1) != t->shape[axis])
-        eff_raise(L, "tensor: the nested tables are ragged (a row of axis %d should have %lld items)", axis + 1,
-                  (long long)t->shape[axis]);
+    if (!lua_istable(L, -1))
+        eff_raise(L, "tensor: a %s among the rows of axis %d, wanted a table of %lld items as in the first row",
+                  luaL_typename(L, -1), axis + 1, (long long)t->shape[axis]);
+    if ((int64_t)lua_objlen(L, -1) != t->shape[axis])
+        eff_raise(L, "tensor: the nested tables are ragged: a row of axis %d has %d items, the first one has %lld", axis + 1,
+                  (int)lua_objlen(L, -1), (long long)t->shape[axis]);
     for (int64_t i = 0; i < t->shape[axis]; i++) {
         at[axis] = i;
         lua_rawgeti(L, -1, (int)i + 1);
@@ -146,11 +155,11 @@ static int tensor(lua_State *L)
     int64_t shape[EFF_MAX_DIMS], at[EFF_MAX_DIMS] = {0};
     eff_dtype type;
     eff_tensor *t = NULL;
-    luaL_checkany(L, 1);
-    eff_check(L, eff_dtype_parse(&type, luaL_optstring(L, 2, EFF_REAL_NAME)));
+    if (lua_isnoneornil(L, 1)) eff_raise(L, "tensor: nothing given, wanted a number or nested tables of numbers");
+    check(L, "tensor", eff_dtype_parse(&type, luaL_optstring(L, 2, EFF_REAL_NAME)));
     lua_settop(L, 1);
     int ndim = nested_shape(L, 1, shape);
-    eff_check(L, eff_tensor_new(&t, type, ndim, shape));
+    check(L, "tensor", eff_tensor_new(&t, type, ndim, shape));
     eff_push_tensor(L, t);
     lua_pushvalue(L, 1);
     copy_nested(L, t, 0, at);
@@ -162,7 +171,7 @@ static int tensor(lua_State *L)
 static int manual_seed(lua_State *L)
 {
     int64_t seed = eff_check_int(L, 1, "manual_seed");
-    if (seed < 0) eff_raise(L, "manual_seed: %lld is negative", (long long)seed);
+    if (seed < 0) eff_raise(L, "manual_seed: %lld, wanted a whole number from 0", (long long)seed);
     user_seed = (uint64_t)seed;
     user_streams = 0;
     eff_layer_seed((uint64_t)seed);

@@ -90,6 +90,20 @@ static void check_required(lua_State *L, const eff_call *c)
     }
 }
 
+static void raise_too_many(lua_State *L, const eff_op *op, int given, int most)
+{
+    luaL_Buffer names;
+    luaL_buffinit(L, &names);
+    for (int i = 0; i < most; i++) {
+        luaL_addstring(&names, i ? ", " : "");
+        luaL_addstring(&names, op->args[i].name);
+    }
+    luaL_pushresult(&names);
+    bool list = most > 0 && op->args[most - 1].kind == EFF_ARG_INTS;
+    eff_raise(L, "%s: %d arguments, takes at most %d: (%s)%s", op->name, given, most, lua_tostring(L, -1),
+              list ? "; several numbers go in one table, { 1, 2 }" : "");
+}
+
 static void read_call(lua_State *L, eff_call *c, const eff_op *op)
 {
     int given = lua_gettop(L), most = arg_count(op);
@@ -97,7 +111,7 @@ static void read_call(lua_State *L, eff_call *c, const eff_op *op)
     for (int i = 0; i < most; i++) c->n_in += is_tensor_kind(&op->args[i]);
     bool named = given > 0 && eff_is_named_table(L, given);
     int positional = named ? given - 1 : given;
-    if (positional > most) eff_raise(L, "%s: %d arguments, takes at most %d", op->name, positional, most);
+    if (positional > most) raise_too_many(L, op, positional, most);
     for (int i = 0; i < positional; i++)
         if (!lua_isnil(L, i + 1)) read_argument(L, c, i + 1, i, tensor_place(op, i));
     if (named) read_named(L, c, given);
@@ -221,32 +235,42 @@ static eff_tensor *number_tensor(lua_State *L, double value)
     return t;
 }
 
+/* The tensor that is operand 1 or 2 of an arithmetic operator. */
+static eff_tensor *operand(lua_State *L, int index, const char *sign)
+{
+    eff_tensor *t = eff_to_tensor(L, index);
+    if (!t)
+        eff_raise(L, "%s: the %s operand is a %s, wanted a tensor or a number", sign, index == 1 ? "first" : "second",
+                  luaL_typename(L, index));
+    return t;
+}
+
 static int add(lua_State *L)
 {
-    if (lua_isnumber(L, 1)) return apply_affine(L, eff_check_tensor(L, 2), 1, lua_tonumber(L, 1));
-    if (lua_isnumber(L, 2)) return apply_affine(L, eff_check_tensor(L, 1), 1, lua_tonumber(L, 2));
-    return apply(L, &eff_op_add, eff_check_tensor(L, 1), eff_check_tensor(L, 2));
+    if (lua_isnumber(L, 1)) return apply_affine(L, operand(L, 2, "+"), 1, lua_tonumber(L, 1));
+    if (lua_isnumber(L, 2)) return apply_affine(L, operand(L, 1, "+"), 1, lua_tonumber(L, 2));
+    return apply(L, &eff_op_add, operand(L, 1, "+"), operand(L, 2, "+"));
 }
 
 static int sub(lua_State *L)
 {
-    if (lua_isnumber(L, 1)) return apply_affine(L, eff_check_tensor(L, 2), -1, lua_tonumber(L, 1));
-    if (lua_isnumber(L, 2)) return apply_affine(L, eff_check_tensor(L, 1), 1, -lua_tonumber(L, 2));
-    return apply(L, &eff_op_sub, eff_check_tensor(L, 1), eff_check_tensor(L, 2));
+    if (lua_isnumber(L, 1)) return apply_affine(L, operand(L, 2, "-"), -1, lua_tonumber(L, 1));
+    if (lua_isnumber(L, 2)) return apply_affine(L, operand(L, 1, "-"), 1, -lua_tonumber(L, 2));
+    return apply(L, &eff_op_sub, operand(L, 1, "-"), operand(L, 2, "-"));
 }
 
 static int mul(lua_State *L)
 {
-    if (lua_isnumber(L, 1)) return apply_affine(L, eff_check_tensor(L, 2), lua_tonumber(L, 1), 0);
-    if (lua_isnumber(L, 2)) return apply_affine(L, eff_check_tensor(L, 1), lua_tonumber(L, 2), 0);
-    return apply(L, &eff_op_mul, eff_check_tensor(L, 1), eff_check_tensor(L, 2));
+    if (lua_isnumber(L, 1)) return apply_affine(L, operand(L, 2, "*"), lua_tonumber(L, 1), 0);
+    if (lua_isnumber(L, 2)) return apply_affine(L, operand(L, 1, "*"), lua_tonumber(L, 2), 0);
+    return apply(L, &eff_op_mul, operand(L, 1, "*"), operand(L, 2, "*"));
 }
 
 static int division(lua_State *L)
 {
-    if (lua_isnumber(L, 2)) return apply_affine(L, eff_check_tensor(L, 1), 1 / lua_tonumber(L, 2), 0);
-    eff_tensor *b = eff_check_tensor(L, 2);
-    eff_tensor *a = lua_isnumber(L, 1) ? number_tensor(L, lua_tonumber(L, 1)) : eff_check_tensor(L, 1);
+    if (lua_isnumber(L, 2)) return apply_affine(L, operand(L, 1, "/"), 1 / lua_tonumber(L, 2), 0);
+    eff_tensor *b = operand(L, 2, "/");
+    eff_tensor *a = lua_isnumber(L, 1) ? number_tensor(L, lua_tonumber(L, 1)) : operand(L, 1, "/");
     return apply(L, &eff_op_div, a, b);
 }
 

@@ -53,7 +53,7 @@ eff_tensor *eff_to_tensor(lua_State *L, int index)
 eff_tensor *eff_check_tensor(lua_State *L, int index)
 {
     eff_tensor *t = eff_to_tensor(L, index);
-    if (!t) luaL_typerror(L, index, "tensor");
+    if (!t) eff_raise_argument(L, index, "a tensor");
     return t;
 }
 
@@ -94,7 +94,7 @@ static int size(lua_State *L)
     const eff_tensor *t = eff_check_tensor(L, 1);
     int64_t axis = eff_check_int(L, 2, "size: axis");
     if (axis < 0) axis += t->ndim + 1;
-    if (axis < 1 || axis > t->ndim) eff_raise(L, "size: axis %d of a tensor with %d dimensions", (int)lua_tonumber(L, 2), t->ndim);
+    if (axis < 1 || axis > t->ndim) eff_raise(L, "size: axis %d of a tensor with %d dimensions (1 to %d, or -1 from the end)", (int)lua_tonumber(L, 2), t->ndim, t->ndim);
     lua_pushnumber(L, (double)t->shape[axis - 1]);
     return 1;
 }
@@ -154,7 +154,7 @@ static int item(lua_State *L)
     char text[EFF_SHAPE_TEXT];
     int64_t index[EFF_MAX_DIMS] = {0};
     if (eff_tensor_numel(t) != 1)
-        eff_raise(L, "item: a tensor of %s has %lld elements, wanted 1", eff_shape_text(text, t->ndim, t->shape),
+        eff_raise(L, "item: a tensor of %s has %lld elements, wanted 1 (index it, or use :totable())", eff_shape_text(text, t->ndim, t->shape),
                   (long long)eff_tensor_numel(t));
     lua_pushnumber(L, eff_tensor_get(t, index));
     return 1;
@@ -293,10 +293,11 @@ static int get_index(lua_State *L)
 static int set_index(lua_State *L)
 {
     eff_tensor *t = eff_check_tensor(L, 1), *window = NULL;
-    if (lua_type(L, 2) != LUA_TNUMBER) eff_raise(L, "a tensor has no field '%s' to set", luaL_checkstring(L, 2));
+    if (lua_type(L, 2) != LUA_TNUMBER) eff_raise(L, "a tensor has no field '%s' to set (t[i] = value sets elements)", luaL_checkstring(L, 2));
     int64_t row = check_row(L, t, 2);
     eff_tensor *value = eff_to_tensor(L, 3);
-    double number = value ? 0 : luaL_checknumber(L, 3);
+    if (!value && !lua_isnumber(L, 3)) eff_raise(L, "t[i] = a %s, wanted a number or a tensor", luaL_typename(L, 3));
+    double number = value ? 0 : lua_tonumber(L, 3);
     eff_check(L, eff_tensor_slice(&window, t, 0, row, row + 1, 1));
     eff_status status = EFF_OK;
     if (!value) {

@@ -72,12 +72,12 @@ static const eff_source_ops cifar_ops = {cifar_label, cifar_read, cifar_name, ci
 static eff_status read_exactly(uint8_t *out, int64_t bytes, const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return eff_fail(EFF_E_IO, "%s: %s", path, strerror(errno));
+    if (fd < 0) return eff_fail(EFF_E_IO, "%s: %s (all files of the archive are needed)", path, strerror(errno));
     struct stat info;
     eff_status status = EFF_OK;
     if (fstat(fd, &info) != 0) status = eff_fail(EFF_E_IO, "%s: %s", path, strerror(errno));
     else if (info.st_size != bytes)
-        status = eff_fail(EFF_E_FORMAT, "%s: has %lld bytes instead of %lld (incomplete download?)", path,
+        status = eff_fail(EFF_E_FORMAT, "%s: has %lld bytes instead of %lld (incomplete download? unpack it again)", path,
                           (long long)info.st_size, (long long)bytes);
     for (int64_t done = 0; status == EFF_OK && done < bytes;) {
         ssize_t n = read(fd, out + done, (size_t)(bytes - done));

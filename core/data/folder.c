@@ -271,9 +271,12 @@ static eff_status split_folder(char path[MAX_PATH], const char *root, const char
 
 static eff_status no_classes(const char *path, const listing *l)
 {
-    if (l->files.count == 0)
-        return eff_fail(EFF_E_FORMAT, "%s: no class folders with images here (it is empty); expected is "
-                        "%s/<class>/<image>", path, path);
+    if (l->files.count == 0) {
+        char seen[64] = "it is empty";
+        if (l->others) snprintf(seen, sizeof seen, "%lld files, none is JPEG or PNG", (long long)l->others);
+        return eff_fail(EFF_E_FORMAT, "%s: no class folders with images here (%s); expected is "
+                        "%s/<class>/<image>", path, seen, path);
+    }
     return eff_fail(EFF_E_FORMAT, "%s: %lld images but no class folders; expected is %s/<class>/<image> (ImageNet's "
                     "flat validation folder has to be sorted into its classes first)", path,
                     (long long)l->files.count, path);
@@ -354,7 +357,8 @@ static eff_status fill_folder(folder *f, const char *root, const eff_folder_opti
     EFF_TRY(split_folder(train, root, "train"));
     bool divide = !path[0] && !train[0];
     if (!path[0] && !divide)
-        return eff_fail(EFF_E_IO, "%s: there is %s but no folder \"%s\" beside it", root, train, options->split);
+        return eff_fail(EFF_E_IO, "%s: there is %s but no folder \"%s\" beside it (make one, or open %s itself: a part "
+                        "of it is then held out)", root, train, options->split, train);
     if (divide && strcmp(options->split, "test") == 0)
         return eff_fail(EFF_E_IO, "%s: no folder \"test\" here", root);
     f->root = strdup(divide ? root : path);
@@ -368,8 +372,10 @@ static eff_status fill_folder(folder *f, const char *root, const eff_folder_opti
         status = add_class(f, i, options, divide && strcmp(options->split, "all") != 0);
     f->head.count = f->files.count;
     if (status == EFF_OK && f->head.count == 0)
-        return eff_fail(EFF_E_FORMAT, "%s: %d class folders, but no images for \"%s\" in them", f->root,
-                        f->head.classes, options->split);
+        return eff_fail(EFF_E_FORMAT, "%s: %d class folders, but no images for \"%s\" in them%s", f->root,
+                        f->head.classes, options->split,
+                        divide ? " (JPEG or PNG, at least two of a class, and val_ratio between 0 and 1)"
+                               : " (JPEG or PNG files are read)");
     return status;
 }
 
@@ -383,8 +389,11 @@ eff_status eff_source_open_folder(eff_source **out, const char *root, const eff_
     if (!(options->val_ratio >= 0.0 && options->val_ratio <= 1.0))
         return eff_fail(EFF_E_ARGUMENT, "the validation part is %g; it must lie in 0 to 1", options->val_ratio);
     struct stat info;
-    if (stat(root, &info) != 0) return eff_fail(EFF_E_IO, "%s: %s", root, strerror(errno));
-    if (!S_ISDIR(info.st_mode)) return eff_fail(EFF_E_IO, "%s: not a folder", root);
+    if (stat(root, &info) != 0)
+        return eff_fail(EFF_E_IO, "%s: %s (wanted is a folder of class folders, or of CIFAR in binary form)", root,
+                        strerror(errno));
+    if (!S_ISDIR(info.st_mode))
+        return eff_fail(EFF_E_IO, "%s: not a folder (wanted is a folder of class folders, or of CIFAR in binary form)", root);
     folder *f = eff_source_allocate(sizeof *f, &folder_ops, "folder");
     if (!f) return EFF_E_MEMORY;
     eff_status status = fill_folder(f, root, options);

@@ -193,7 +193,7 @@ static eff_status check_config(const eff_loader_config *c)
     int64_t step = (int64_t)c->batch_size * c->ranks;
     if (c->last == EFF_LAST_DROP && c->source->count < step)
         return eff_fail(EFF_E_ARGUMENT, "loader: %lld pictures do not fill one batch of %lld, and incomplete batches "
-                        "are dropped", (long long)c->source->count, (long long)step);
+                        "are dropped (a smaller batch_size, or drop_last = false)", (long long)c->source->count, (long long)step);
     return EFF_OK;
 }
 
@@ -383,10 +383,12 @@ static eff_status note_bad(eff_loader *l, int64_t index, char *why)
 }
 
 /* A damaged or missing file may be skipped; a mistake of the program or missing memory may not. */
-static bool may_skip(const eff_loader *l, eff_status status)
+static bool is_bad_file(eff_status status)
 {
-    return l->config.bad == EFF_BAD_SKIP && (status == EFF_E_FORMAT || status == EFF_E_IO || status == EFF_E_SHAPE);
+    return status == EFF_E_FORMAT || status == EFF_E_IO || status == EFF_E_SHAPE;
 }
+
+static bool may_skip(const eff_loader *l, eff_status status) { return l->config.bad == EFF_BAD_SKIP && is_bad_file(status); }
 
 static void move_sample(eff_batch *b, int64_t to, int64_t from)
 {
@@ -416,7 +418,8 @@ static eff_status settle(eff_loader *l, slot *s)
         } else if (may_skip(l, f.status)) {
             result = note_bad(l, b->indices[i], f.why);
         } else {
-            result = eff_fail(f.status, "%s", f.why ? f.why : "a picture could not be read");
+            const char *cure = is_bad_file(f.status) ? " (replace or remove it, or accept it: bad_images = \"skip\")" : "";
+            result = eff_fail(f.status, "%s%s", f.why ? f.why : "a picture could not be read", cure);
             free(f.why);
         }
     }

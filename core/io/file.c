@@ -118,6 +118,8 @@ eff_status eff_file_append_line(const char *path, const char *line, size_t bytes
 {
     if (memchr(line, '\n', bytes)) return eff_fail(EFF_E_ARGUMENT, "%s: a line to append holds a newline", path);
     int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, FILE_MODE);
+    if (fd < 0 && errno == ENOENT)
+        return eff_fail(EFF_E_IO, "%s: cannot append a line: its folder does not exist (any more)", path);
     if (fd < 0) return eff_fail_errno(path, "append a line", errno);
     flock(fd, LOCK_EX); /* against another of our processes; where locks are unknown, appending still works */
     eff_status status = append_locked(fd, path, line, bytes);
@@ -134,9 +136,12 @@ eff_status eff_dir_create_new(bool *created, const char *path)
     return EFF_OK;
 }
 
+/* The level above exists: where "no such file" comes all the same, the file system has no room for folders (/proc). */
 static eff_status create_level(const char *path)
 {
     if (mkdir(path, FOLDER_MODE) == 0 || eff_dir_exists(path)) return EFF_OK;
+    if (errno == ENOENT)
+        return eff_fail(EFF_E_IO, "%s: cannot create the folder: this file system takes none (choose another path)", path);
     return eff_fail_errno(path, "create the folder", errno == EEXIST ? ENOTDIR : errno);
 }
 

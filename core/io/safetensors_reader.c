@@ -422,7 +422,7 @@ eff_status eff_st_reader_verify(const eff_st_reader *reader)
     eff_checksum_free(checksum);
     if (status == EFF_OK && strcmp(stored, computed) != 0)
         status = eff_fail(EFF_E_FORMAT,
-                          "%s: the file is damaged or was edited: its checksum differs (stored %.60s, computed %s)",
+                          "%s: the file is damaged or was edited: its checksum differs; take another copy or checkpoint (stored %.60s, computed %s)",
                           reader->path, stored, computed);
     return status;
 }

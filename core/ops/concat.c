@@ -20,7 +20,7 @@ static eff_status check_part(const eff_call *c, int i, int axis)
 static eff_status shape(eff_call *c)
 {
     int axis;
-    if (c->n_in == 0) return eff_fail(EFF_E_ARGUMENT, "concat: an empty list of tensors");
+    if (c->n_in == 0) return eff_fail(EFF_E_ARGUMENT, "concat: an empty list of tensors, wanted at least one");
     EFF_TRY(eff_axis_parse(&axis, c, c->arg[AXIS].i, c->in[0]->ndim));
     eff_spec_like(c, 0, c->in[0]->dtype, c->in[0]);
     for (int i = 1; i < c->n_in; i++) {

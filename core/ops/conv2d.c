@@ -32,8 +32,9 @@ static eff_status check_channels(const eff_call *c)
         return eff_fail(EFF_E_ARGUMENT, "conv2d: %lld groups do not divide the channels (x %s, weight %s)",
                         (long long)groups, x, w);
     if (weight->shape[2] * groups != in->shape[3])
-        return eff_fail(EFF_E_SHAPE, "conv2d: x has %lld channels, weight expects %lld (x %s, weight %s, groups %lld)",
-                        (long long)in->shape[3], (long long)(weight->shape[2] * groups), x, w, (long long)groups);
+        return eff_fail(EFF_E_SHAPE, "conv2d: x has %lld channels, weight expects %lld (x %s, weight %s, groups %lld)%s",
+                        (long long)in->shape[3], (long long)(weight->shape[2] * groups), x, w, (long long)groups,
+                        weight->shape[2] * groups == in->shape[1] ? "; channels come last: x:permute { 1, 3, 4, 2 }" : "");
     if (bias && (bias->ndim != 1 || bias->shape[0] != weight->shape[3]))
         return eff_fail(EFF_E_SHAPE, "conv2d: bias needs %lld elements (weight %s)", (long long)weight->shape[3], w);
     return EFF_OK;

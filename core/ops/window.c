@@ -50,7 +50,7 @@ static eff_status explicit_padding(eff_window *w, const eff_call *c, const eff_v
     }
     for (int d = 0; d < 2; d++)
         if (w->before[d] < 0 || w->after[d] < 0)
-            return eff_fail(EFF_E_ARGUMENT, "%s: negative padding", c->op->name);
+            return eff_fail(EFF_E_ARGUMENT, "%s: negative padding, wanted 0 or more", c->op->name);
     return EFF_OK;
 }
 

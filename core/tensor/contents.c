@@ -67,7 +67,7 @@ eff_status eff_tensor_copy(eff_tensor *dst, const eff_tensor *src)
 {
     char to[EFF_SHAPE_TEXT], from[EFF_SHAPE_TEXT];
     if (!eff_tensor_same_shape(dst, src))
-        return eff_fail(EFF_E_SHAPE, "copy of %s into %s", eff_shape_text(from, src->ndim, src->shape),
+        return eff_fail(EFF_E_SHAPE, "copy of %s into a tensor of %s: the shapes must be the same", eff_shape_text(from, src->ndim, src->shape),
                         eff_shape_text(to, dst->ndim, dst->shape));
     if (eff_tensor_numel(dst) == 0) return EFF_OK;
     if (eff_tensor_is_dense(dst) && eff_tensor_is_dense(src)) {

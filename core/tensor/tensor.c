@@ -70,9 +70,9 @@ static eff_status header_new(eff_tensor **out, eff_dtype dtype, int ndim, const 
     int64_t numel = 1;
     for (int i = 0; i < ndim; i++) {
         if (shape[i] < 0)
-            return eff_fail(EFF_E_SHAPE, "negative size %lld in dimension %d", (long long)shape[i], i + 1);
+            return eff_fail(EFF_E_SHAPE, "negative size %lld in dimension %d, wanted 0 or more", (long long)shape[i], i + 1);
         if (__builtin_mul_overflow(numel, shape[i], &numel) || numel > ((int64_t)1 << 42))
-            return eff_fail(EFF_E_SHAPE, "a tensor of more than 2^42 elements");
+            return eff_fail(EFF_E_SHAPE, "a tensor of more than 2^42 elements (it would not fit in memory)");
     }
     eff_tensor *t = calloc(1, sizeof *t);
     if (!t) return eff_fail(EFF_E_MEMORY, "no memory for a tensor header");
@@ -95,8 +95,9 @@ eff_status eff_tensor_new(eff_tensor **out, eff_dtype dtype, int ndim, const int
     eff_shape_text(text, ndim, shape);
     eff_tensor_release(*out);
     *out = NULL;
-    return eff_fail(EFF_E_MEMORY, "no memory for a tensor of %s %s (%.1f MB; %.1f MB are in use)", text,
-                    eff_dtype_name(dtype), (double)bytes / 1e6, (double)eff_pool_get_stats().live_bytes / 1e6);
+    return eff_fail(EFF_E_MEMORY, "no memory for a tensor of %s %s (%.1f MB; %.1f MB are in use): a smaller batch or image, "
+                    "or effv2.train's accumulate, needs less", text, eff_dtype_name(dtype), (double)bytes / 1e6,
+                    (double)eff_pool_get_stats().live_bytes / 1e6);
 }
 
 eff_status eff_tensor_zeros(eff_tensor **out, eff_dtype dtype, int ndim, const int64_t *shape)

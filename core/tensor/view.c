@@ -24,8 +24,8 @@ static eff_status infer_shape(int64_t *full, int ndim, const int64_t *shape, con
     if (unknown >= 0 && known == 0) full[unknown] = 0;
     int64_t total = unknown >= 0 ? known * full[unknown] : known;
     if (total == numel) return EFF_OK;
-    return eff_fail(EFF_E_SHAPE, "reshape of %s (%lld elements) to %s", eff_shape_text(from, t->ndim, t->shape),
-                    (long long)numel, eff_shape_text(to, ndim, shape));
+    return eff_fail(EFF_E_SHAPE, "reshape of %s (%lld elements) to %s: the number of elements cannot change",
+                    eff_shape_text(from, t->ndim, t->shape), (long long)numel, eff_shape_text(to, ndim, shape));
 }
 
 eff_status eff_tensor_reshape(eff_tensor **out, const eff_tensor *t, int ndim, const int64_t *shape)
@@ -73,8 +73,8 @@ eff_status eff_tensor_slice(eff_tensor **out, const eff_tensor *t, int axis, int
         return eff_fail(EFF_E_ARGUMENT, "slice: axis %d of a tensor with %d dimensions", axis + 1, t->ndim);
     if (step < 1) return eff_fail(EFF_E_ARGUMENT, "slice: step %lld (must be at least 1)", (long long)step);
     if (start < 0 || start > stop || stop > t->shape[axis])
-        return eff_fail(EFF_E_SHAPE, "slice: %lld to %lld along axis %d of size %lld", (long long)start + 1,
-                        (long long)stop, axis + 1, (long long)t->shape[axis]);
+        return eff_fail(EFF_E_SHAPE, "slice: %lld to %lld is outside 1..%lld (the size of axis %d)", (long long)start + 1,
+                        (long long)stop, (long long)t->shape[axis], axis + 1);
     EFF_TRY(eff_tensor_alias(out, t));
     (*out)->offset += start * t->stride[axis];
     (*out)->shape[axis] = (stop - start + step - 1) / step;

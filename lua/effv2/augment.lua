@@ -71,6 +71,9 @@ end
 --- A pipeline of these steps, in this order: augment.pipeline { augment.steps.resize {}, ..., size = 128 }.
 -- size may be left to the loader.
 function augment.pipeline(given)
+    if type(given) ~= "table" then
+        error(("augment.pipeline: a %s, wanted a list of steps of augment.steps"):format(type(given)), 2)
+    end
     local made = { compiled = {} }
     for key, value in pairs(given) do
         if type(key) == "number" then
@@ -184,5 +187,7 @@ function augment.preview(dataset, pipeline, n, path, options)
     local pixels = batch.images * core.tensor(std) + core.tensor(mean)
     return core.write_png(path, data.sheet(pixels, o.columns))
 end
+
+suggest.guard(steps, "augment.steps")
 
 return augment

@@ -67,6 +67,9 @@ end
 function Dataset:inspect(options)
     local o = keys.check("inspect", options, { most = 20, split = keys.none })
     local report = { images = 0, bad = 0, list = {}, smallest = math.huge, largest = 0, classes = {} }
+    if o.split ~= nil and o.split ~= "train" and o.split ~= "val" then
+        error(('inspect: split is "%s", wanted "train" or "val"'):format(tostring(o.split)), 2)
+    end
     for _, split in ipairs(o.split and { o.split } or { "train", "val" }) do
         report.classes[split] = self[split]:class_counts()
         inspect_split(report, split, self[split], o.most)
@@ -101,6 +104,17 @@ local function kind_of(path)
     return "folder"
 end
 
+--- The archives "for Python" hold pickled objects, which are not read.
+local function refuse_python_cifar(path)
+    for _, names in ipairs { { "data_batch_1", "test_batch" }, { "train", "meta" } } do
+        local first, second = path .. "/" .. names[1], path .. "/" .. names[2]
+        if core.file_exists(first) and core.file_exists(second) and not core.dir_exists(first) then
+            error(("data.open: %s holds CIFAR in its Python version; the binary version is needed (cifar-10-binary.tar.gz or "
+                .. "cifar-100-binary.tar.gz)"):format(path), 3)
+        end
+    end
+end
+
 --- Opens a data set: "shapes" (built in, drawn on the fly), a folder with CIFAR-10 or -100 in binary form, or a folder
 -- of pictures: root/{train,val}/<class>/..., or root/<class>/..., of which val_ratio becomes the validation set.
 -- @param path of the folder, or "shapes"
@@ -112,10 +126,17 @@ function data.open(path, options)
         error(('data.open: the path is a %s, wanted a folder or "shapes"'):format(type(path)), 2)
     end
     local o = keys.check("data.open", options, { seed = 0, val_ratio = 0.1, train = keys.none, val = keys.none })
+    keys.want_whole("data.open", "seed", o.seed, 0)
+    keys.want_whole("data.open", "train", o.train, 1, true)
+    keys.want_whole("data.open", "val", o.val, 1, true)
     path = expand_home(path)
     local kind = kind_of(path)
+    if kind == "folder" then
+        refuse_python_cifar(path)
+    end
     if kind ~= "shapes" and (o.train or o.val) then
-        error('data.open: train and val are for "shapes" only', 2)
+        error('data.open: train and val (how many pictures) are for "shapes" only; of a source, source:subset(list) '
+            .. "takes a part", 2)
     end
     local dataset = {
         path = path, kind = kind, train = open_split(kind, path, "train", o), val = open_split(kind, path, "val", o),
@@ -155,9 +176,16 @@ function data.loader(given)
     end
     if type(o.source) == "table" and o.source.train then
         error("data.loader: source is a data set; take its .train or .val", 2)
+    elseif type(o.source) ~= "userdata" then
+        error(("data.loader: source is a %s, wanted .train or .val of what effv2.data.open gives"):format(type(o.source)), 2)
     elseif not augment.is_pipeline(o.pipeline) then
-        error("data.loader: pipeline is none (make one with effv2.augment)", 2)
+        error(("data.loader: pipeline is a %s, wanted one of effv2.augment.train, eval or pipeline"):format(type(o.pipeline)),
+            2)
     end
+    keys.want_whole("data.loader", "batch_size", o.batch_size, 1)
+    keys.want_whole("data.loader", "size", o.size or o.pipeline.size, 1)
+    keys.want_whole("data.loader", "workers", o.workers, 0)
+    keys.want_whole("data.loader", "seed", o.seed, 0)
     return core.Loader {
         source = o.source, pipeline = o.pipeline:compile(o.size), batch_size = o.batch_size, seed = o.seed,
         epoch = o.epoch, shuffle = o.shuffle, last = o.drop_last and "drop" or o.pad_last and "pad" or "short",

@@ -36,6 +36,25 @@ function keys.check(what, given, defaults, level)
     return result
 end
 
+--- A value in a message: texts in quotes, nil as "missing".
+function keys.show(value)
+    if type(value) == "string" then
+        return ('"%s"'):format(value)
+    end
+    return value == nil and "missing" or tostring(value)
+end
+
+--- An error unless the value is a whole number of at least `least` (or nil, where `optional`).
+-- @param level of the error (default: the caller of the function that checks)
+function keys.want_whole(what, name, value, least, optional, level)
+    if value == nil and optional then
+        return
+    end
+    if type(value) ~= "number" or value < least or value ~= math.floor(value) or value == math.huge then
+        error(("%s: %s is %s, wanted a whole number from %d"):format(what, name, keys.show(value), least), (level or 2) + 1)
+    end
+end
+
 --- An argument that has no default and may have any type.
 keys.none = setmetatable({}, { __tostring = function() return "(none)" end })
 

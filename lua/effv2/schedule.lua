@@ -156,7 +156,7 @@ end
 -- regularisation follows the size, else it stays at its last value.
 function schedule.random_resize(given)
     local s = read("schedule.random_resize", given, { every_epochs = 8, adaptive = false })
-    if not (s.every_epochs > 0) then
+    if s.every_epochs <= 0 then
         error(("schedule.random_resize: every_epochs is %g, wanted a number above 0"):format(s.every_epochs), 2)
     end
     local low, high = s.image_size[1], s.image_size[2]

@@ -81,7 +81,7 @@ describe("effv2.Function", function()
         end
         fails("backward is a nil, wanted a function", Function, { forward = identity })
         fails("did you mean backward", Function, { forward = identity, bakward = identity })
-        fails("tensor expected, got number", Product, 3, 4)
+        fails("wanted a tensor", Product, 3, 4)
         local no_tensor = Function {
             forward = function()
                 return 3

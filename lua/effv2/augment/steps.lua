@@ -19,6 +19,15 @@ local normalisations = {
     none = { mean = { 0, 0, 0 }, std = { 1, 1, 1 } },
 }
 
+--- Two numbers, the first at most the second, both above 0 (and at most `most`).
+local function want_range(what, name, range, most)
+    local low, high = range[1], range[2]
+    if #range ~= 2 or type(low) ~= "number" or type(high) ~= "number" or not (low > 0 and low <= high and high <= most) then
+        error(("%s: %s is { %s, %s }, wanted { least, most } with 0 < least <= most%s"):format(what, name, keys.show(low),
+            keys.show(high), most < math.huge and (" <= %g"):format(most) or ""), 3)
+    end
+end
+
 local function step(name, build)
     return { name = name, build = build }
 end
@@ -31,6 +40,8 @@ function steps.random_crop(given)
     local o = keys.check("random_crop", given, {
         area = { 0.05, 1 }, aspect = { 0.75, 1.333 }, tries = 100, rule = "tf", covered = 0, fallback = "whole",
     })
+    want_range("random_crop", "area", o.area, 1)
+    want_range("random_crop", "aspect", o.aspect, math.huge)
     return step("random_crop", function(size)
         return { kind = "random_crop", area = o.area, aspect = o.aspect, tries = o.tries, rule = o.rule,
             covered = o.covered, fallback = o.fallback, target = size }

@@ -27,7 +27,7 @@ void eff_scope_remove(eff_box *box)
     box->next = box->last = NULL;
 }
 
-static void end_scope(scope *s)
+static void release_all(scope *s)
 {
     while (s->ring.next != &s->ring) {
         eff_box *box = s->ring.next;
@@ -35,11 +35,18 @@ static void end_scope(scope *s)
         eff_tensor_release(box->tensor);
         box->tensor = NULL;
     }
-    innermost = s->outer;
 }
 
-/* step(f, ...): calls f(...) in a scope of its own and returns what f returns; tensors among the results are
- * kept. The scope ends also when f raises. */
+/* The box of this scope that lies at address `userdata`; NULL when there is none. */
+static eff_box *find(const scope *s, const void *userdata)
+{
+    for (eff_box *box = s->ring.next; box != &s->ring; box = box->next)
+        if (box == userdata) return box;
+    return NULL;
+}
+
+/* step(f, ...): calls f(...) in a scope of its own and returns what f returns; tensors among the results move to
+ * the scope around it, or are kept when there is none. The scope ends also when f raises. */
 int eff_scope_step(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -47,9 +54,14 @@ int eff_scope_step(lua_State *L)
     s.ring.next = s.ring.last = &s.ring;
     innermost = &s;
     int failed = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
-    for (int i = 1; !failed && i <= lua_gettop(L); i++)
-        if (lua_isuserdata(L, i)) eff_keep_box(L, i);
-    end_scope(&s);
+    innermost = s.outer;
+    for (int i = 1; !failed && i <= lua_gettop(L); i++) {
+        eff_box *box = lua_isuserdata(L, i) ? find(&s, lua_touserdata(L, i)) : NULL;
+        if (!box) continue;
+        eff_scope_remove(box);
+        eff_scope_add(box);
+    }
+    release_all(&s);
     if (failed) return lua_error(L);
     return lua_gettop(L);
 }

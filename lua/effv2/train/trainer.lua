@@ -75,7 +75,24 @@ end
 
 -- ---- the run's folder -------------------------------------------------------------------------------
 
+--- Weights that are no numbers must not replace the checkpoint that still holds good ones.
+function Trainer:check_weights()
+    local norm = core.flat_norm(self.optimiser.flat)
+    if norm ~= norm or norm == math.huge then
+        self:diverged("weights", norm, self.state.step)
+    end
+end
+
+--- Ends the training because its numbers have left all bounds.
+function Trainer:diverged(what, value, update)
+    local before = self.run and core.file_exists(self.run:checkpoint_path "last")
+    error(("the %s became %g at update %d (learning rate %g, image size %d): lower the rate, lengthen the warm-up, or set "
+        .. "clip_norm%s"):format(what, value, update, self.rate or 0, self.settings and self.settings.image_size or 0,
+        before and "; the last checkpoint is " .. self.run:checkpoint_path "last" or ""), 0)
+end
+
 function Trainer:save()
+    self:check_weights()
     self.state.identity = self:identity()
     self.state.seconds = self:seconds()
     checkpoint.save(self.run, self.o.model, self.optimiser, self.average, self.state)
@@ -211,15 +228,14 @@ end
 --- One update at learning rate `rate`. Returns the mean loss; nil when a signal came first and nothing has changed.
 function Trainer:update(loader, step, rate)
     local o = self.o
+    self.rate = rate
     core.seed_step(o.seed, step)
     self.optimiser:zero_grad()
     local loss = core.step(self.gradients, self, loader)
     if not loss then
         return nil
     elseif loss ~= loss or math.abs(loss) == math.huge then
-        error(("the loss became %g at update %d (learning rate %g, image size %d): lower the rate or lengthen the "
-            .. "warm-up; the last checkpoint is %s"):format(loss, step + 1, rate, self.settings.image_size,
-            self.run:checkpoint_path "last"), 0)
+        self:diverged("loss", loss, step + 1)
     end
     self.optimiser:step { lr = rate, scale = 1 / o.accumulate, clip_norm = o.clip_norm }
     if self.average then
@@ -278,7 +294,15 @@ function Trainer:open_loader(epoch, settings)
         seed = o.seed, epoch = epoch, shuffle = true, drop_last = true, workers = o.workers,
         start_batch = (self.state.step - epoch * self.steps_per_epoch) * o.accumulate,
         mixup = settings.mixup or 0, cutmix = settings.cutmix or 0, classes = o.data.classes,
+        bad_images = o.bad_images, max_bad = o.max_bad,
     }
+end
+
+--- Names the pictures that the loader skipped.
+function Trainer:tell_bad(loader)
+    for _, bad in ipairs(loader:bad()) do
+        self:say("skipped: " .. bad.reason)
+    end
 end
 
 --- A line of metrics within an epoch.
@@ -326,6 +350,7 @@ function Trainer:run_segment()
             end
         end
     end)
+    self:tell_bad(loader)
     loader:close()
     if not ok then
         error(message, 0)
@@ -340,12 +365,10 @@ function Trainer:evaluate()
     local arguments = {
         model = o.model, source = o.data.val, size = o.eval_size or self:settings_at(self.total - 1).image_size,
         batch_size = o.eval_batch_size, rule = o.eval_rule, normalise = o.normalise, workers = o.workers, loss = o.loss,
+        bad_images = o.bad_images, max_bad = o.max_bad,
     }
     core.memory_trim()
-    local raw = evaluate(arguments)
-    local average = self.average and self.average:apply(evaluate, arguments)
-    core.memory_trim()
-    return raw, average
+    return evaluate(arguments), self.average and self.average:apply(evaluate, arguments)
 end
 
 --- What is known of the epoch that ends, as one object of metrics.jsonl.
@@ -413,6 +436,7 @@ function Trainer:end_epoch()
     state.loss_sum, state.loss_count, state.epochs_done = 0, 0, metrics.epoch
     state.metrics = metrics
     self:save()
+    core.memory_trim() -- of what the evaluation needed
     if o.on_epoch then
         o.on_epoch(metrics)
     end

@@ -104,7 +104,11 @@ end
 
 --- Gives model, optimiser and average what the checkpoint holds; raises when it belongs to others.
 function checkpoint.restore(found, model, optimiser, average)
-    model:load_state(part(found.tensors, "model."), { strict = true })
+    local ok, message = pcall(model.load_state, model, part(found.tensors, "model."))
+    if not ok then
+        message = message:gsub("^%S+%.lua:%d+: ", ""):gsub(" %(strict = .*$", "")
+        error(("%s: it is of another model (make the same one, or start a new run): %s"):format(found.path, message), 0)
+    end
     optimiser:load_state(part(found.tensors, "optimiser."), found.optimiser_steps)
     if average then
         average:load_state(part(found.tensors, "average."), found.average_updates)

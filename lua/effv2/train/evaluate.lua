@@ -6,6 +6,8 @@ local ARGUMENTS = {
     model = keys.none, source = keys.none,
     size = keys.none,       -- of the images
     batch_size = 64, rule = "official", normalise = "official", workers = 1, loss = "softmax",
+    bad_images = "raise",   -- or "skip": leave out pictures that cannot be read, up to max_bad
+    max_bad = 0.001,        -- (below 1: that share of the source)
     pipeline = keys.none,   -- of effv2.augment, instead of size, rule and normalise
 }
 
@@ -18,6 +20,7 @@ local function open_loader(o)
     end
     return effv2.data.loader {
         source = o.source, batch_size = o.batch_size, size = o.size, shuffle = false, workers = o.workers,
+        bad_images = o.bad_images, max_bad = o.max_bad,
         pipeline = o.pipeline or effv2.augment.eval { size = o.size, rule = o.rule, normalise = o.normalise },
     }
 end

@@ -323,6 +323,9 @@ local FREE_ON_RESUME = { resume = true, run = true, workers = true, checkpoint_e
 local function stored_settings(folder)
     local settings, message = require("effv2.train.run").settings(folder)
     if not settings then
+        if require("effv2.core").file_exists(folder .. "/config.json") then
+            refuse("resume=%s: the run's settings cannot be read (%s); mend that file, or start a new run", folder, message)
+        end
         refuse("resume=%s: no run to go on with there (%s); start it with run=%s", folder, message, folder)
     end
     local flat = {}

@@ -153,6 +153,9 @@ local function most_bad(max_bad, source)
     return max_bad < 1 and math.ceil(max_bad * source:size()) or max_bad
 end
 
+local SOURCE = ".train or .val of what effv2.data.open gives"
+local PIPELINE = "one of effv2.augment.train, eval or pipeline"
+
 --- Batches of a source, made ahead by threads; the same ones for any number of them.
 -- @param given source, pipeline (of effv2.augment), batch_size; size = of the samples (default: the pipeline's);
 -- seed = 0, epoch = 0, start_batch = 0: what is drawn, and where the epoch begins; shuffle = true; drop_last = false
@@ -169,18 +172,18 @@ function data.loader(given)
         shuffle = true, drop_last = false, workers = 1, prefetch = 2, start_batch = 0, mixup = 0, cutmix = 0,
         classes = keys.none, bad_images = "raise", max_bad = 0.001, rank = 0, ranks = 1, pad_last = false,
     })
+    local wanted = { source = SOURCE, pipeline = PIPELINE, batch_size = "a number of images" }
     for _, name in ipairs { "source", "pipeline", "batch_size" } do
         if o[name] == nil then
-            error(("data.loader: %s is missing"):format(name), 2)
+            error(("data.loader: %s is missing, wanted %s"):format(name, wanted[name]), 2)
         end
     end
     if type(o.source) == "table" and o.source.train then
         error("data.loader: source is a data set; take its .train or .val", 2)
     elseif type(o.source) ~= "userdata" then
-        error(("data.loader: source is a %s, wanted .train or .val of what effv2.data.open gives"):format(type(o.source)), 2)
+        error(("data.loader: source is a %s, wanted %s"):format(type(o.source), SOURCE), 2)
     elseif not augment.is_pipeline(o.pipeline) then
-        error(("data.loader: pipeline is a %s, wanted one of effv2.augment.train, eval or pipeline"):format(type(o.pipeline)),
-            2)
+        error(("data.loader: pipeline is a %s, wanted %s"):format(type(o.pipeline), PIPELINE), 2)
     end
     keys.want_whole("data.loader", "batch_size", o.batch_size, 1)
     keys.want_whole("data.loader", "size", o.size or o.pipeline.size, 1)

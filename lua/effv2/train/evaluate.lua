@@ -13,10 +13,9 @@ local ARGUMENTS = {
 
 local function open_loader(o)
     local effv2 = require "effv2"
-    for _, name in ipairs { "model", "source" } do
-        if o[name] == nil then
-            error(("evaluate: %s is missing"):format(name), 3)
-        end
+    if type(o.model) ~= "userdata" and not (type(o.model) == "table" and o.model.is_training) then
+        error(("evaluate: model is %s, wanted a model or a layer"):format(o.model == nil and "missing" or "a " .. type(o.model)),
+            3)
     end
     return effv2.data.loader {
         source = o.source, batch_size = o.batch_size, size = o.size, shuffle = false, workers = o.workers,

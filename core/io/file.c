@@ -139,10 +139,12 @@ eff_status eff_dir_create_new(bool *created, const char *path)
 /* The level above exists: where "no such file" comes all the same, the file system has no room for folders (/proc). */
 static eff_status create_level(const char *path)
 {
-    if (mkdir(path, FOLDER_MODE) == 0 || eff_dir_exists(path)) return EFF_OK;
-    if (errno == ENOENT)
+    if (mkdir(path, FOLDER_MODE) == 0) return EFF_OK;
+    int error = errno; /* looking at what is there changes errno */
+    if (eff_dir_exists(path)) return EFF_OK;
+    if (error == ENOENT)
         return eff_fail(EFF_E_IO, "%s: cannot create the folder: this file system takes none (choose another path)", path);
-    return eff_fail_errno(path, "create the folder", errno == EEXIST ? ENOTDIR : errno);
+    return eff_fail_errno(path, "create the folder", error == EEXIST ? ENOTDIR : error);
 }
 
 eff_status eff_dir_create(const char *path)

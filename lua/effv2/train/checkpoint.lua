@@ -83,8 +83,13 @@ end
 
 --- Refuses a checkpoint of a run with other settings. What an older version did not write down is not compared.
 function checkpoint.check_identity(found, now)
-    local stored = found.state.identity or {}
-    for name, value in pairs(now) do
+    local stored, names = found.state.identity or {}, {}
+    for name in pairs(now) do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    for _, name in ipairs(names) do
+        local value = now[name]
         if stored[name] ~= nil and stored[name] ~= value then
             error(("%s: the run was started with %s = %s, now it is %s (start a new run, or pass the old value)"):format(
                 found.path, name, tostring(stored[name]), tostring(value)), 0)

@@ -50,7 +50,7 @@ local function add_batch(o, loader, sums)
 end
 
 --- Runs a model over a source, in eval() meanwhile; ARGUMENTS above lists the arguments and their defaults.
--- @return { top1 =, top5 = (shares), loss =, images =, seconds = }
+-- @return { top1 =, top5 = (shares), loss =, images =, seconds =, skipped = { { index =, reason = }, ... } }
 local function evaluate(given)
     local o = keys.check("evaluate", given, ARGUMENTS)
     local loader = open_loader(o)
@@ -60,6 +60,7 @@ local function evaluate(given)
     local ok, message = pcall(core.no_grad, function()
         while core.step(add_batch, o, loader, sums) do end
     end)
+    local skipped = loader:bad()
     loader:close()
     o.model:train(was_training)
     if not ok then
@@ -67,7 +68,7 @@ local function evaluate(given)
     end
     return {
         top1 = sums.hits1 / sums.images, top5 = sums.hits5 / sums.images, loss = sums.loss / sums.images,
-        images = sums.images, seconds = core.clock() - started,
+        images = sums.images, seconds = core.clock() - started, skipped = skipped,
     }
 end
 

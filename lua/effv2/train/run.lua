@@ -64,13 +64,18 @@ function run.open(folder)
     return setmetatable({ folder = folder }, Run)
 end
 
---- The settings that a run was started with; nil, message when they cannot be read.
+--- The settings that a run was started with, a table; nil, message when they cannot be read.
 function run.settings(folder)
     local text, message = core.read_file(folder .. "/config.json")
     if not text then
         return nil, message
     end
-    return core.json_decode(text, folder .. "/config.json")
+    local settings
+    settings, message = core.json_decode(text, folder .. "/config.json")
+    if settings ~= nil and type(settings) ~= "table" then
+        return nil, ("%s/config.json: it holds a %s, wanted an object of settings"):format(folder, type(settings))
+    end
+    return settings, message
 end
 
 function Run:checkpoint_path(name)

@@ -75,7 +75,7 @@ end
 
 -- ---- the run's folder -------------------------------------------------------------------------------
 
---- Weights that are no numbers must not replace the checkpoint that still holds good ones.
+--- Weights that are no numbers must not replace the checkpoint (or the best ones) that still holds good ones.
 function Trainer:check_weights()
     local norm = core.flat_norm(self.optimiser.flat)
     if norm ~= norm or norm == math.huge then
@@ -298,10 +298,14 @@ function Trainer:open_loader(epoch, settings)
     }
 end
 
---- Names the pictures that the loader skipped.
-function Trainer:tell_bad(loader)
-    for _, bad in ipairs(loader:bad()) do
-        self:say("skipped: " .. bad.reason)
+--- Names pictures that could not be read and were skipped, each once.
+function Trainer:tell_skipped(list)
+    self.told = self.told or {}
+    for _, bad in ipairs(list) do
+        if not self.told[bad.reason] then
+            self:say("skipped: " .. bad.reason)
+        end
+        self.told[bad.reason] = true
     end
 end
 
@@ -350,7 +354,7 @@ function Trainer:run_segment()
             end
         end
     end)
-    self:tell_bad(loader)
+    self:tell_skipped(loader:bad())
     loader:close()
     if not ok then
         error(message, 0)
@@ -368,7 +372,9 @@ function Trainer:evaluate()
         bad_images = o.bad_images, max_bad = o.max_bad,
     }
     core.memory_trim()
-    return evaluate(arguments), self.average and self.average:apply(evaluate, arguments)
+    local raw = evaluate(arguments)
+    self:tell_skipped(raw.skipped)
+    return raw, self.average and self.average:apply(evaluate, arguments)
 end
 
 --- What is known of the epoch that ends, as one object of metrics.jsonl.
@@ -429,6 +435,7 @@ end
 --- Evaluates and writes down. Killed at any point, it is done again, to the same bits, until the checkpoint is there.
 function Trainer:end_epoch()
     local o, state = self.o, self.state
+    self:check_weights()
     local metrics = self:measure(state.epochs_done + 1)
     self:keep_best(metrics)
     self.run:metric(metrics)

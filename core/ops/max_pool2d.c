@@ -52,23 +52,9 @@ static void backward_image(eff_call *c, const eff_window *w, int64_t image)
     for (int64_t i = 0; i < out; i++) dx[where[i]] += dy[i];
 }
 
-static eff_status forward(eff_call *c)
-{
-    eff_window w;
-    EFF_TRY(eff_pool_geometry(&w, c));
-    eff_pool_each_image(c, &w, forward_image);
-    return EFF_OK;
-}
+static eff_status forward(eff_call *c) { return eff_pool_forward(c, forward_image); }
 
-static eff_status backward(eff_call *c)
-{
-    eff_window w;
-    real *dx;
-    EFF_TRY(eff_pool_geometry(&w, c));
-    EFF_TRY(eff_call_grad(c, 0, &dx));
-    if (dx) eff_pool_each_image(c, &w, backward_image);
-    return EFF_OK;
-}
+static eff_status backward(eff_call *c) { return eff_pool_backward(c, backward_image); }
 
 static const char *const samples[] = {"x=2,5,5,3 kernel_size=3 stride=2 padding=1", "x=1,4,6,2 kernel_size=2",
                                       "x=2,5,4,1 kernel_size=3,2 stride=1 padding=same", NULL};

@@ -32,7 +32,7 @@ eff_status eff_pool_shape(eff_call *c)
 typedef struct images_job {
     eff_call *c;
     const eff_window *w;
-    void (*visit)(eff_call *c, const eff_window *w, int64_t image);
+    eff_pool_visit visit;
 } images_job;
 
 static void visit_image(void *context, int64_t i, int worker)
@@ -42,8 +42,18 @@ static void visit_image(void *context, int64_t i, int worker)
     j->visit(j->c, j->w, i);
 }
 
-void eff_pool_each_image(eff_call *c, const eff_window *w, void (*visit)(eff_call *c, const eff_window *w, int64_t image))
+eff_status eff_pool_forward(eff_call *c, eff_pool_visit visit)
 {
-    images_job j = {c, w, visit};
+    eff_window w;
+    images_job j = {c, &w, visit};
+    EFF_TRY(eff_pool_geometry(&w, c));
     eff_parallel_for(c->in[0]->shape[0], visit_image, &j);
+    return EFF_OK;
+}
+
+eff_status eff_pool_backward(eff_call *c, eff_pool_visit visit)
+{
+    real *dx;
+    EFF_TRY(eff_call_grad(c, 0, &dx));
+    return dx ? eff_pool_forward(c, visit) : EFF_OK;
 }

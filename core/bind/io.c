@@ -20,13 +20,23 @@ static eff_dtype from_file(eff_st_dtype dtype)
     return EFF_F32; /* half precisions are converted */
 }
 
+/* Raises for whatever is no tensor (any more), before there is a writer that an error would leave behind. */
+static void check_tensors(lua_State *L, int index)
+{
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        if (lua_type(L, -2) != LUA_TSTRING || !eff_to_tensor(L, -1))
+            eff_raise(L, "save: wants a table of name = tensor, got %s = %s", luaL_typename(L, -2), luaL_typename(L, -1));
+        lua_pop(L, 1);
+    }
+}
+
 static eff_status add_tensors(lua_State *L, int index, eff_st_writer *writer)
 {
     lua_pushnil(L);
     while (lua_next(L, index)) {
-        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
-        eff_tensor *t = eff_to_tensor(L, -1);
-        if (!name || !t) return eff_fail(EFF_E_TYPE, "save: wants a table of name = tensor, got %s = %s", luaL_typename(L, -2), luaL_typename(L, -1));
+        const char *name = lua_tostring(L, -2);
+        const eff_tensor *t = eff_to_tensor(L, -1);
         if (!eff_tensor_is_dense(t)) return eff_fail(EFF_E_ARGUMENT, "save: tensor '%s' has gaps (call :contiguous())", name);
         EFF_TRY(eff_st_writer_add(writer, name, to_file[t->dtype], t->ndim, t->shape, eff_tensor_data(t)));
         lua_pop(L, 1);
@@ -54,6 +64,7 @@ static int save(lua_State *L)
     eff_st_writer *writer = NULL;
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 3);
+    check_tensors(L, 2);
     eff_check(L, eff_st_writer_new(&writer));
     eff_status status = add_tensors(L, 2, writer);
     if (status == EFF_OK) status = add_metadata(L, 3, writer);

@@ -156,6 +156,11 @@ local checkpoints = {
     end, "/nope/a: cannot write", "/nope does not exist" },
     { "weights that are no tensors", function(root) return effv2.save(root .. "/a", { a = 3 }) end,
         "save: wants a table of name = tensor", "got string = number" },
+    { "weights that were freed", function(root)
+        local freed
+        effv2.step(function() freed = effv2.zeros(2) + 1 end)
+        return effv2.save(root .. "/a", { a = freed })
+    end, "freed at the end of its step", "call :keep()" },
     { "settings that are no JSON", function(root)
         support.fill(root, { ["config.json"] = "{ epochs: 3 }" })
         return require "effv2.train.run".settings(root)

@@ -1,0 +1,37 @@
+-- The core is a Lua module as well: a plain luajit can require it.
+local MODULES = os.getenv "EFFV2_MODULES" or "build/release/lib"
+
+-- The sanitizers' builds need their run-time loaded first, which a plain luajit does not have.
+local function instrumented()
+    local pipe = assert(io.popen(("grep -lE '__(asan|tsan)_init' '%s/effv2/core.so'"):format(MODULES)))
+    local found = pipe:read "*a" ~= ""
+    pipe:close()
+    return found
+end
+
+describe("the module", function()
+    it("loads in plain luajit, sets no global and prints nothing", function()
+        if instrumented() then
+            return
+        end
+        local code = [[
+            local before = {}
+            for name in pairs(_G) do before[name] = true end
+            local effv2 = require "effv2"
+            for name in pairs(_G) do assert(before[name], name) end
+            local w = effv2.randn(3, 4):requires_grad(true)
+            effv2.randn(2, 3):matmul(w):sum():backward()
+            io.write(effv2._VERSION, " ", table.concat(w:grad():shape(), "x"))
+        ]]
+        local path = os.tmpname()
+        local file = assert(io.open(path, "w"))
+        file:write(code)
+        file:close()
+        local pipe = assert(io.popen(("LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='%s/?.so;;' luajit %s 2>&1"):format(MODULES,
+            path)))
+        local output = pipe:read "*a"
+        pipe:close()
+        os.remove(path)
+        assert.are.equal(require("effv2")._VERSION .. " 3x4", output)
+    end)
+end)

@@ -38,7 +38,7 @@ function support.schedule(options)
     return effv2.schedule.progressive(given)
 end
 
---- Arguments of a training with all of it; `changes` replaces some.
+--- Arguments of a training with all of it; `changes` replaces some (ema = false: no average).
 function support.arguments(changes)
     effv2.manual_seed(changes and changes.seed or 5)
     local o = {
@@ -49,6 +49,9 @@ function support.arguments(changes)
     }
     for key, value in pairs(changes or {}) do
         o[key] = value
+    end
+    if o.ema == false then
+        o.ema = nil
     end
     if not o.run and not o.resume then
         o.run = support.new_name()
@@ -176,6 +179,9 @@ end
 
 --- The program under test: the one that ctest names, or else the one that runs the tests.
 support.program = os.getenv "EFFV2" or shell "readlink /proc/$PPID/exe"
+
+--- The folder that the tests run in, absolute.
+support.here = shell "pwd"
 
 local function quote(text)
     return "'" .. text:gsub("'", "'\\''") .. "'"

@@ -85,6 +85,14 @@ int eff_raise_unknown(lua_State *L, const char *what, const char *kind, const ch
     eff_raise(L, "%s: unknown %s '%s'%s", what, kind, name, lua_tostring(L, -1));
 }
 
+void eff_check_callable(lua_State *L, const char *what)
+{
+    if (lua_isfunction(L, 1)) return;
+    if (!luaL_getmetafield(L, 1, "__call"))
+        eff_raise(L, "%s: the first argument is a %s, wanted a function or a model to call", what, luaL_typename(L, 1));
+    lua_pop(L, 1);
+}
+
 int64_t eff_check_int(lua_State *L, int index, const char *what)
 {
     if (lua_type(L, index) != LUA_TNUMBER) eff_raise(L, "%s: a %s, wanted an integer", what, luaL_typename(L, index));

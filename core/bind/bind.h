@@ -57,6 +57,9 @@ void eff_push_ints(lua_State *L, int n, const int64_t *values);
 /* An integer argument; raises for fractions and beyond 2^53. */
 int64_t eff_check_int(lua_State *L, int index, const char *what);
 
+/* Raises unless argument 1 is a function, or something else that can be called (a model). */
+void eff_check_callable(lua_State *L, const char *what);
+
 /* Whether the value is a table whose keys are names (and not a list). */
 bool eff_is_named_table(lua_State *L, int index);
 

@@ -49,7 +49,7 @@ static eff_box *find(const scope *s, const void *userdata)
  * the scope around it, or are kept when there is none. The scope ends also when f raises. */
 int eff_scope_step(lua_State *L)
 {
-    luaL_checktype(L, 1, LUA_TFUNCTION);
+    eff_check_callable(L, "step");
     scope s = {.outer = innermost};
     s.ring.next = s.ring.last = &s.ring;
     innermost = &s;

@@ -133,7 +133,7 @@ static int take_interrupt(lua_State *L)
 /* hold_interrupts(f, ...): calls f; a signal that arrives meanwhile waits until it has returned */
 static int hold_interrupts(lua_State *L)
 {
-    luaL_checktype(L, 1, LUA_TFUNCTION);
+    eff_check_callable(L, "hold_interrupts");
     eff_interrupt_hold(true);
     int failed = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
     eff_interrupt_hold(false);

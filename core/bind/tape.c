@@ -8,7 +8,7 @@
 /* no_grad(f, ...): calls f without recording; returns what f returns */
 static int no_grad(lua_State *L)
 {
-    luaL_checktype(L, 1, LUA_TFUNCTION);
+    eff_check_callable(L, "no_grad");
     bool before = eff_set_grad_enabled(false);
     int failed = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
     eff_set_grad_enabled(before);

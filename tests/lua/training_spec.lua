@@ -360,7 +360,7 @@ describe("effv2.train", function()
             ['train: loss is "hinge"; known: softmax, sigmoid'] = { loss = "hinge" },
             ["train: clip_norm is 0, wanted a number above 0"] = { clip_norm = 0 },
             ["train: eval_every is 0"] = { eval_every = 0 },
-            ["train: stop_after is soon, wanted a whole number"] = { stop_after = "soon" },
+            ['train: stop_after is "soon", wanted a whole number'] = { stop_after = "soon" },
             ["train: workers is a string, wanted a number"] = { workers = "2" },
         } do
             assert.matches(wanted, message_of(support.train, changes))

@@ -370,7 +370,7 @@ describe("effv2.train", function()
             o[name] = nil
             assert.matches(("train: %s is missing, wanted "):format(name), message_of(effv2.train, o))
         end
-        assert.matches("evaluate: source is missing", message_of(effv2.evaluate, { model = support.model() }))
+        assert.matches("source is missing", message_of(effv2.evaluate, { model = support.model(), size = 16 }))
     end)
 end)
 

@@ -85,7 +85,9 @@ static void check_required(lua_State *L, const eff_call *c)
     int place = 0;
     for (int i = 0; c->op->args[i].name; i++) {
         const eff_arg *arg = &c->op->args[i];
-        if (arg->kind == EFF_ARG_TENSOR && !c->in[place]) eff_raise(L, "%s: %s is missing", c->op->name, arg->name);
+        bool list = arg->kind == EFF_ARG_TENSOR_LIST && c->n_in > 0; /* a given one has set n_in, to 0 when empty */
+        if ((arg->kind == EFF_ARG_TENSOR || list) && !c->in[place])
+            eff_raise(L, "%s: %s is missing, wanted %s", c->op->name, arg->name, list ? "a list of tensors" : "a tensor");
         place += is_tensor_kind(arg);
     }
 }

@@ -28,6 +28,8 @@ static eff_status check_channels(const eff_call *c)
     int64_t groups = c->arg[GROUPS].i;
     eff_shape_text(x, 4, in->shape);
     eff_shape_text(w, 4, weight->shape);
+    if (eff_tensor_numel(weight) == 0)
+        return eff_fail(EFF_E_SHAPE, "conv2d: weight is %s, wanted at least 1 along each axis", w);
     if (groups < 1 || in->shape[3] % groups || weight->shape[3] % groups)
         return eff_fail(EFF_E_ARGUMENT, "conv2d: %lld groups do not divide the channels (x %s, weight %s)",
                         (long long)groups, x, w);

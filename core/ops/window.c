@@ -5,6 +5,8 @@ const char *const eff_padding_words[] = {"same", "valid", NULL};
 
 enum { SAME, VALID };
 
+enum { MOST_PIXELS = 1 << 16 }; /* of a stride, a step of a dilated kernel, a border: sums of products stay small */
+
 eff_status eff_pair_parse(int64_t pair[2], const eff_call *c, const char *name, const eff_value *given, int64_t missing)
 {
     if (given->i > 2)
@@ -13,6 +15,9 @@ eff_status eff_pair_parse(int64_t pair[2], const eff_call *c, const char *name, 
         pair[d] = given->i == 0 ? missing : given->list[given->i == 2 ? d : 0];
         if (pair[d] < 1)
             return eff_fail(EFF_E_ARGUMENT, "%s: %s is %lld, must be at least 1", c->op->name, name, (long long)pair[d]);
+        if (pair[d] > MOST_PIXELS)
+            return eff_fail(EFF_E_ARGUMENT, "%s: %s is %lld, must be at most %d", c->op->name, name, (long long)pair[d],
+                            MOST_PIXELS);
     }
     return EFF_OK;
 }
@@ -49,8 +54,9 @@ static eff_status explicit_padding(eff_window *w, const eff_call *c, const eff_v
                         c->op->name, (long long)padding->i);
     }
     for (int d = 0; d < 2; d++)
-        if (w->before[d] < 0 || w->after[d] < 0)
-            return eff_fail(EFF_E_ARGUMENT, "%s: negative padding, wanted 0 or more", c->op->name);
+        if (w->before[d] < 0 || w->after[d] < 0 || w->before[d] > MOST_PIXELS || w->after[d] > MOST_PIXELS)
+            return eff_fail(EFF_E_ARGUMENT, "%s: padding of %lld and %lld, must be 0 to %d", c->op->name,
+                            (long long)w->before[d], (long long)w->after[d], MOST_PIXELS);
     return EFF_OK;
 }
 

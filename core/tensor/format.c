@@ -141,8 +141,12 @@ size_t eff_tensor_format(const eff_tensor *t, char *text, size_t capacity)
     writer w = {text, capacity, 0};
     int64_t index[EFF_MAX_DIMS] = {0};
     char shape[EFF_SHAPE_TEXT];
-    style s = choose_style(t);
-    put_axis(&w, t, 0, index, &s);
+    if (eff_tensor_numel(t) == 0) {
+        put(&w, "[]"); /* its rows may be any number */
+    } else {
+        style s = choose_style(t);
+        put_axis(&w, t, 0, index, &s);
+    }
     put(&w, "\n[%s %s, ", eff_dtype_name(t->dtype), eff_shape_text(shape, t->ndim, t->shape));
     put_bytes(&w, (double)eff_tensor_numel(t) * (double)eff_dtype_size(t->dtype));
     put(&w, "]");

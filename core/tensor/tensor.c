@@ -61,19 +61,25 @@ static void set_dense_strides(eff_tensor *t)
     }
 }
 
+eff_status eff_shape_check(int ndim, const int64_t *shape)
+{
+    if (ndim < 0 || ndim > EFF_MAX_DIMS)
+        return eff_fail(EFF_E_SHAPE, "a tensor of %d dimensions (0 to %d are possible)", ndim, EFF_MAX_DIMS);
+    int64_t numel = 1; /* of the axes that are not empty: loops over them must end */
+    for (int i = 0; i < ndim; i++) {
+        if (shape[i] < 0)
+            return eff_fail(EFF_E_SHAPE, "negative size %lld in dimension %d, wanted 0 or more", (long long)shape[i], i + 1);
+        if (__builtin_mul_overflow(numel, shape[i] ? shape[i] : 1, &numel) || numel > ((int64_t)1 << 42))
+            return eff_fail(EFF_E_SHAPE, "a tensor of more than 2^42 elements (it would not fit in memory)");
+    }
+    return EFF_OK;
+}
+
 /* A header without storage; checks the shape. */
 static eff_status header_new(eff_tensor **out, eff_dtype dtype, int ndim, const int64_t *shape)
 {
     *out = NULL;
-    if (ndim < 0 || ndim > EFF_MAX_DIMS)
-        return eff_fail(EFF_E_SHAPE, "a tensor of %d dimensions (0 to %d are possible)", ndim, EFF_MAX_DIMS);
-    int64_t numel = 1;
-    for (int i = 0; i < ndim; i++) {
-        if (shape[i] < 0)
-            return eff_fail(EFF_E_SHAPE, "negative size %lld in dimension %d, wanted 0 or more", (long long)shape[i], i + 1);
-        if (__builtin_mul_overflow(numel, shape[i], &numel) || numel > ((int64_t)1 << 42))
-            return eff_fail(EFF_E_SHAPE, "a tensor of more than 2^42 elements (it would not fit in memory)");
-    }
+    EFF_TRY(eff_shape_check(ndim, shape));
     eff_tensor *t = calloc(1, sizeof *t);
     if (!t) return eff_fail(EFF_E_MEMORY, "no memory for a tensor header");
     t->refs = 1;

@@ -76,6 +76,9 @@ void eff_tensor_release(eff_tensor *t); /* NULL is allowed */
 
 /* ---- questions ---- */
 
+/* Whether a tensor may have this shape: few enough axes and elements, no negative size. */
+eff_status eff_shape_check(int ndim, const int64_t *shape);
+
 int64_t eff_tensor_numel(const eff_tensor *t);
 bool eff_tensor_is_dense(const eff_tensor *t); /* row-major without gaps */
 bool eff_tensor_same_shape(const eff_tensor *a, const eff_tensor *b);

@@ -16,14 +16,15 @@ static eff_status infer_shape(int64_t *full, int ndim, const int64_t *shape, con
         if (shape[i] == -1 && unknown < 0)
             unknown = i;
         else if (shape[i] < 0)
-            return eff_fail(EFF_E_SHAPE, "reshape to %s: only one size may be -1", eff_shape_text(to, ndim, shape));
-        else
-            known *= shape[i];
+            return eff_fail(EFF_E_SHAPE, "reshape to %s: sizes are 0 or more, and only one may be -1",
+                            eff_shape_text(to, ndim, shape));
+        else if (__builtin_mul_overflow(known, shape[i], &known))
+            return eff_fail(EFF_E_SHAPE, "reshape to %s: too many elements", eff_shape_text(to, ndim, shape));
     }
     if (unknown >= 0 && known > 0) full[unknown] = numel / known;
     if (unknown >= 0 && known == 0) full[unknown] = 0;
     int64_t total = unknown >= 0 ? known * full[unknown] : known;
-    if (total == numel) return EFF_OK;
+    if (total == numel) return eff_shape_check(ndim, full);
     return eff_fail(EFF_E_SHAPE, "reshape of %s (%lld elements) to %s: the number of elements cannot change",
                     eff_shape_text(from, t->ndim, t->shape), (long long)numel, eff_shape_text(to, ndim, shape));
 }
@@ -92,6 +93,7 @@ eff_status eff_tensor_expand(eff_tensor **out, const eff_tensor *t, int ndim, co
     if (!fits)
         return eff_fail(EFF_E_SHAPE, "a tensor of %s does not broadcast to %s", eff_shape_text(from, t->ndim, t->shape),
                         eff_shape_text(to, ndim > EFF_MAX_DIMS ? EFF_MAX_DIMS : ndim, shape));
+    EFF_TRY(eff_shape_check(ndim, shape));
     EFF_TRY(eff_tensor_alias(out, t));
     (*out)->ndim = ndim;
     for (int i = 0; i < ndim; i++) {

@@ -44,6 +44,8 @@ local tensors = {
         "number of elements cannot change" },
     { "sizes that are no list", function() return zeros(2, 3):reshape(3, 2) end, "reshape: 3 arguments, takes at most 2",
         "(x, shape)", "in one table" },
+    { "an empty tensor of endless rows", function() return zeros(1, 1):expand { 2 ^ 52, 0 } end, "more than 2^42 elements",
+        "not fit in memory" },
     { "a slice outside", function() return zeros(2, 3):slice(1, 2, 9) end, "slice: 2 to 9 is outside 1..2", "axis 1" },
     { "an integer that requires a gradient", function() return zeros(2, { dtype = "int64" }):requires_grad(true) end,
         "requires_grad: a tensor of int64", "has no gradient" },
@@ -86,6 +88,11 @@ local operations = {
     { "too much smoothing", function()
         return effv2.cross_entropy(zeros(2, 3), labels { 0, 1 }, { label_smoothing = 2 })
     end, "label_smoothing is 2", "must be in [0, 1)" },
+    { "an enormous stride", function() return conv { stride = 1e9 } end, "stride is 1000000000", "at most 65536" },
+    { "a negative border", function() return conv { padding = -1 } end, "padding of -1 and -1", "0 to 65536" },
+    { "weights of nothing", function() return effv2.conv2d(zeros(1, 8, 8, 3), zeros(3, 3, 3, 0)) end,
+        "conv2d: weight is 3x3x3x0", "at least 1 along each axis" },
+    { "no list of tensors", function() return effv2.concat() end, "concat: tensors is missing", "a list of tensors" },
     { "a list of no tensors", function() return effv2.concat({}, 1) end, "concat: an empty list", "at least one" },
     { "sizes that do not join", function() return effv2.concat({ zeros(2, 3), zeros(3, 4) }, 1) end,
         "tensor 2 is 3x4, tensor 1 is 2x3", "only axis 1 may differ" },
@@ -231,4 +238,16 @@ describe("mistakes are explained:", function()
             end)
         end
     end
+end)
+
+describe("empty tensors", function()
+    it("of many rows are printed at once", function()
+        assert.is_equal("[]\n[float32 2199023255552x0, 0 B]", tostring(zeros(2 ^ 41, 0)))
+    end)
+
+    it("pass through convolutions, forth and back", function()
+        local x, w = leaf(0, 4, 4, 3), leaf(3, 3, 3, 8)
+        effv2.conv2d(x, w, { padding = "same" }):sum():backward()
+        assert.is_equal(0, w:grad():abs():sum():item())
+    end)
 end)

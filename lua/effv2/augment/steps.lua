@@ -75,9 +75,12 @@ end
 -- a center_crop { rule = "size" } follows.
 function steps.resize_shorter(given)
     local o = keys.check("resize_shorter", given,
-        { size = keys.none, crop = keys.none, filter = "tf_bilinear", other = keys.none })
+        { size = keys.none, crop = 1, filter = "tf_bilinear", other = keys.none })
+    if not (o.crop > 0 and o.crop <= 1) then
+        error(("resize_shorter: crop is %g, wanted the share that a crop keeps, above 0 and at most 1"):format(o.crop), 2)
+    end
     return step("resize_shorter", function(size)
-        return { kind = "resize_shorter", height = o.size or math.floor(size / (o.crop or 1)), filter = o.filter,
+        return { kind = "resize_shorter", height = o.size or math.floor(size / o.crop), filter = o.filter,
             other = o.other }
     end)
 end

@@ -331,13 +331,18 @@ describe("a recipe's command line:", function()
     end
 
     it("a folder that may not be written: nothing is created", function()
-        local command = ("%s --threads 1 %s run=locked/run"):format(program.quote(program.path), program.quote(recipe))
+        local binary, script = program.quote(program.path), program.quote(recipe)
+        local user = "" -- the superuser may write everywhere, so it becomes another one
+        if program.shell "id -u" == "0" then
+            user = "setpriv --reuid=65534 --regid=65534 --clear-groups "
+            if program.shell(("%s test -x %s -a -r %s 2>&1; echo $?"):format(user, binary, script)) ~= "0" then
+                return pending "another user cannot read the project here"
+            end
+        end
         program.write("locked/file", "")
         program.shell(("chmod 755 '%s'; chmod 555 '%s/locked'"):format(program.folder(), program.folder()))
-        if program.shell "id -u" == "0" then -- the superuser may write everywhere
-            command = "setpriv --reuid=65534 --regid=65534 --clear-groups " .. command
-        end
-        local errors = program.shell(("cd '%s'; %s 2>&1 >/dev/null"):format(program.folder(), command))
+        local errors = program.shell(("cd '%s'; %s %s --threads 1 %s run=locked/run 2>&1 >/dev/null"):format(program.folder(),
+            user, binary, script))
         support.assert_explains(errors, { "locked/run: cannot create the folder: Permission denied", "choose another path" })
         assert.is_equal("file", program.shell(("ls '%s/locked'"):format(program.folder())))
     end)

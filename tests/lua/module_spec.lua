@@ -27,8 +27,8 @@ describe("the module", function()
         local file = assert(io.open(path, "w"))
         file:write(code)
         file:close()
-        local pipe = assert(io.popen(("LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='%s/?.so;;' luajit %s 2>&1"):format(MODULES,
-            path)))
+        local paths = ("LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='%s/?.so;;'"):format(MODULES)
+        local pipe = assert(io.popen(("%s luajit %s 2>&1"):format(paths, path)))
         local output = pipe:read "*a"
         pipe:close()
         os.remove(path)

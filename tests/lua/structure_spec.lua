@@ -91,8 +91,13 @@ describe("the structure", function()
     end)
 
     it("ends nowhere but in the program", function()
-        assert.are.same({}, lines_of
-            "grep -nE '[^_a-z](abort|exit|assert)\\(' -r core/base core/tensor core/kernels core/autograd core/ops core/layers core/optim core/image core/data core/io core/bind | grep -v _exit")
+        local wrong = {}
+        for _, line in ipairs(lines_of "grep -nE '[^_a-z](abort|exit|assert)\\(' -r core") do
+            if not line:match "^core/program/" and not line:match "^core/main" and not line:find("_exit", 1, true) then
+                wrong[#wrong + 1] = line
+            end
+        end
+        assert.are.same({}, wrong)
     end)
 
     it("keeps files within reach", function()

@@ -163,6 +163,40 @@ def check_with_torchvision(make, table, eps):
     assert worst < 1e-9
 
 
+# ---- training ----
+
+SETTINGS = {"decay": 0.9, "momentum": 0.9, "eps": 1e-3, "weight_decay": 1e-5}
+SMOOTHING = 0.1
+BLOCK_RATE = 5e-3
+RATE = 5e-4  # so small, and images of networks so large, that rounding errors hardly grow in ten steps
+STEPS = 10
+TRAINING = {"settings": SETTINGS, "label_smoothing": SMOOTHING}
+
+
+def rmsprop(s, slots, gradients, rate):
+    for record, (name, p), g in zip(s.records, list(s.parameters.items()), gradients):
+        ms, mom = slots.setdefault(name, (torch.ones_like(p), torch.zeros_like(p)))
+        with torch.no_grad():
+            g = g + SETTINGS["weight_decay"] * p if record["decay"] else g
+            ms += (1 - SETTINGS["decay"]) * (g * g - ms)
+            mom.mul_(SETTINGS["momentum"]).add_(rate * g / torch.sqrt(ms + SETTINGS["eps"]))
+            p -= mom
+
+
+def train(s, net, classes, shape, steps, rate):
+    """Losses of steps on one batch, and logits, gradients and buffers of the first."""
+    slots, losses, first = {}, [], None
+    x, target = images(shape).to(s.dtype), torch.tensor(labels(shape[0], classes))
+    for _ in range(steps):
+        y = net(s, x)
+        loss = F.cross_entropy(y, target, label_smoothing=SMOOTHING)
+        gradients = torch.autograd.grad(loss, list(s.parameters.values()))
+        first = first or (y.detach(), gradients, {k: b.clone() for k, b in s.buffers.items()})
+        rmsprop(s, slots, gradients, rate)
+        losses.append(loss.item())
+    return losses, first
+
+
 # ---- blocks ----
 
 BLOCKS = [
@@ -177,10 +211,16 @@ BLOCKS = [
 ]
 
 
+def pooled_block(f, options):
+    """A network of one block, whose channels, averaged over the pixels, are logits."""
+    return lambda s, x: f(s, "", x, **options).mean((2, 3))
+
+
 def block_case(name, kind, f, channels, size, args):
     options = dict(args)
-    s = State(padding=options.pop("padding", "same"))
-    x = images((3, size, size, channels)).requires_grad_(True)
+    padding, x_shape = options.pop("padding", "same"), (3, size, size, channels)
+    s = State(padding=padding)
+    x = images(x_shape).requires_grad_(True)
     y = f(s, "", x, **options)
     shape = [y.shape[i] for i in (0, 2, 3, 1)]
     dy = torch.tensor(formula(COTANGENT, shape, 0.0, 2.0)).permute(0, 3, 1, 2)
@@ -189,46 +229,24 @@ def block_case(name, kind, f, channels, size, args):
     out = {f"{name}/y": op_cases.stored(y.detach().permute(0, 2, 3, 1).numpy())}
     out.update({f"{name}/d{k}": op_cases.stored(g.numpy()) for k, g in zip(["x"] + list(s.parameters), gradients)})
     out.update({f"{name}/after.{k}": op_cases.stored(b.numpy()) for k, b in s.buffers.items()})
+    net, classes = pooled_block(f, options), options["out_channels"]
+    losses, _ = train(State(padding=padding), net, classes, x_shape, STEPS, BLOCK_RATE)
+    rounded, _ = train(State(torch.float32, padding=padding), net, classes, x_shape, STEPS, BLOCK_RATE)
+    print(f"{name}: losses {losses[0]:.4f} to {losses[-1]:.4f}; PyTorch's own float32 differs by "
+          f"{max(abs(a - b) / a for a, b in zip(losses, rounded)):.1e}")
+    out.update({f"{name}/losses": np.array(losses), f"{name}/labels": labels(x_shape[0], classes)})
     return {"name": name, "block": kind, "args": dict(args, in_channels=channels, bn_momentum=s.momentum),
-            "x": [3, size, size, channels], "parameters": s.records}, out
+            "x": list(x_shape), "parameters": s.records, "lr": BLOCK_RATE, **TRAINING}, out
 
 
 # ---- networks ----
 
-SETTINGS = {"decay": 0.9, "momentum": 0.9, "eps": 1e-3, "weight_decay": 1e-5}
-SMOOTHING = 0.1
-RATE = 5e-4  # so small, and images so large, that rounding errors hardly grow in ten steps
-
-
-def rmsprop(s, slots, gradients):
-    for record, (name, p), g in zip(s.records, list(s.parameters.items()), gradients):
-        ms, mom = slots.setdefault(name, (torch.ones_like(p), torch.zeros_like(p)))
-        with torch.no_grad():
-            g = g + SETTINGS["weight_decay"] * p if record["decay"] else g
-            ms += (1 - SETTINGS["decay"]) * (g * g - ms)
-            mom.mul_(SETTINGS["momentum"]).add_(RATE * g / torch.sqrt(ms + SETTINGS["eps"]))
-            p -= mom
-
-
-def train(s, table, classes, shape, steps):
-    """Losses of steps on one batch, and logits, gradients and buffers of the first."""
-    slots, losses, first = {}, [], None
-    x, target = images(shape).to(s.dtype), torch.tensor(labels(shape[0], classes))
-    for _ in range(steps):
-        y = network(s, x, table, classes)
-        loss = F.cross_entropy(y, target, label_smoothing=SMOOTHING)
-        gradients = torch.autograd.grad(loss, list(s.parameters.values()))
-        first = first or (y.detach(), gradients, {k: b.clone() for k, b in s.buffers.items()})
-        rmsprop(s, slots, gradients)
-        losses.append(loss.item())
-    return losses, first
-
-
 def model_case(name, table, options, eps, padding, steps, size=96, batch=4, classes=10):
     shape = (batch, size, size, 3)
     s, rough_state = State(eps=eps, padding=padding), State(torch.float32, eps=eps, padding=padding)
-    losses, (y, gradients, buffers) = train(s, table, classes, shape, steps)
-    rounded, (z, rough, _) = train(rough_state, table, classes, shape, steps)
+    net = lambda state, x: network(state, x, table, classes)
+    losses, (y, gradients, buffers) = train(s, net, classes, shape, steps, RATE)
+    rounded, (z, rough, _) = train(rough_state, net, classes, shape, steps, RATE)
     worst = worst_error(rough, gradients)
     print(f"{name}: PyTorch's own float32 differs by {((y - z).norm() / y.norm()).item():.1e} in logits, {worst:.1e} in the "
           f"worst gradient, and in losses by {', '.join(f'{abs(a - b) / a:.1e}' for a, b in zip(losses, rounded))}")
@@ -237,8 +255,7 @@ def model_case(name, table, options, eps, padding, steps, size=96, batch=4, clas
            f"{name}/buffers": np.array([summary(b, i) for i, b in enumerate(buffers.values())]),
            f"{name}/labels": labels(batch, classes)}
     record = {"name": name, "options": dict(options, classes=classes, dropout=0, drop_path=0, bn_momentum=s.momentum),
-              "x": list(shape), "parameters": s.records, "buffers": list(buffers), "settings": SETTINGS, "lr": RATE,
-              "label_smoothing": SMOOTHING}
+              "x": list(shape), "parameters": s.records, "buffers": list(buffers), "lr": RATE, **TRAINING}
     return record, out
 
 
@@ -251,7 +268,7 @@ def make():
         record, found = block_case(f"{case[0]}.{i + 1}", *case)
         records.append(record)
         tensors.update(found)
-    for case in [("efficientnetv2-b0", V2_B0, {}, 1e-3, "same", 10),
+    for case in [("efficientnetv2-b0", V2_B0, {}, 1e-3, "same", STEPS),
                  ("efficientnet-b0", V1_B0, {"padding": "symmetric", "bn_eps": 1e-5}, 1e-5, "symmetric", 1)]:
         record, found = model_case(*case)
         records.append(record)

@@ -191,11 +191,12 @@ static size_t scratch_size(const eff_conv_shape *s, eff_pass pass)
     return pass == EFF_FORWARD ? product_scratch(s->c, s->o, taps) : product_scratch(s->o, s->c, taps);
 }
 
-static void forward(float *y, const float *x, const float *w, const float *bias, const eff_conv_shape *s, void *scratch)
+static void forward(const eff_conv_output *y, const eff_conv_input *x, const float *w, const eff_conv_shape *s,
+                    void *scratch)
 {
     product p = start_product(w, s->c, s->o, s->kh * s->kw, scratch);
-    if (bias) memcpy(p.bias, bias, (size_t)s->o * sizeof(float));
-    grid_forward(&p.g, y, x, s);
+    if (y->bias) memcpy(p.bias, y->bias, (size_t)s->o * sizeof(float));
+    grid_forward(&p.g, y->y, x->x, s);
     run_product(&p);
 }
 
@@ -211,7 +212,7 @@ static void backward_data(float *dx, const float *dy, const float *w, const eff_
 
 static bool supports(const void *problem) { return ((const eff_conv_shape *)problem)->groups == 1; }
 
-static const eff_conv_kernels kernels = {scratch_size, forward, backward_data, ISA_NAME(eff_conv_direct_weights)};
+static const eff_conv_kernels kernels = {scratch_size, NULL, forward, backward_data, ISA_NAME(eff_conv_direct_weights)};
 
 const eff_variant ISA_NAME(eff_variant_conv2d_direct) = {
     .name = "conv2d.direct." ISA_TEXT,

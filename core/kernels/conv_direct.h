@@ -22,7 +22,7 @@ static inline panel panel_at(int64_t vectors, int64_t i)
 }
 
 size_t ISA_NAME(eff_conv_direct_weights_scratch)(const eff_conv_shape *s);
-void ISA_NAME(eff_conv_direct_weights)(float *dw, const float *dy, const float *x, const eff_conv_shape *s,
+void ISA_NAME(eff_conv_direct_weights)(float *dw, const float *dy, const eff_conv_input *x, const eff_conv_shape *s,
                                        void *scratch);
 
 #endif

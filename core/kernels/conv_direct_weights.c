@@ -206,14 +206,14 @@ static void add_partial(void *context, int64_t slice, int worker)
         for (int64_t i = slice * SLICE; i < end; i++) j->dw[i] += j->partial[chunk * count + i];
 }
 
-void ISA_NAME(eff_conv_direct_weights)(float *dw, const float *dy, const float *x, const eff_conv_shape *s,
+void ISA_NAME(eff_conv_direct_weights)(float *dw, const float *dy, const eff_conv_input *x, const eff_conv_shape *s,
                                        void *scratch)
 {
     job j = plan(s);
     char *rest = scratch;
     j.dw = dw;
     j.dy = dy;
-    j.x = x;
+    j.x = x->x;
     j.partial = j.chunks > 1 ? take(&rest, (size_t)(j.chunks * weight_count(s)) * sizeof(float)) : dw;
     j.buffers = rest;
     eff_parallel_for(j.panels * j.groups * j.chunks, run_task, &j);

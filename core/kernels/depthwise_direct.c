@@ -106,13 +106,14 @@ static job start(const eff_conv_shape *s, char **scratch)
     return j;
 }
 
-static void forward(float *y, const float *x, const float *w, const float *bias, const eff_conv_shape *s, void *scratch)
+static void forward(const eff_conv_output *y, const eff_conv_input *x, const float *w, const eff_conv_shape *s,
+                    void *scratch)
 {
     char *rest = scratch;
     job j = start(s, &rest);
     j.w = w;
-    j.bias = bias;
-    grid_forward(&j.g, y, x, s);
+    j.bias = y->bias;
+    grid_forward(&j.g, y->y, x->x, s);
     eff_parallel_for(eff_chunks(grid_positions(&j.g), PIXELS), run_table, &j);
 }
 
@@ -191,7 +192,8 @@ static void run_chunk(void *context, int64_t chunk, int worker)
 }
 
 /* The grid of the forward pass, whose "output" is only read: dy */
-static void backward_weights(float *dw, const float *dy, const float *x, const eff_conv_shape *s, void *scratch)
+static void backward_weights(float *dw, const float *dy, const eff_conv_input *x, const eff_conv_shape *s,
+                             void *scratch)
 {
     char *rest = scratch;
     int64_t count = s->kh * s->kw * s->c;
@@ -199,7 +201,7 @@ static void backward_weights(float *dw, const float *dy, const float *x, const e
     j.chunks = chunk_count(s);
     j.partial = j.chunks > 1 ? (float *)rest : dw;
     if (block_count(s) == 0) memset(dw, 0, (size_t)count * sizeof *dw);
-    grid_forward(&j.g, (float *)dy, x, s);
+    grid_forward(&j.g, (float *)dy, x->x, s);
     eff_parallel_for(j.chunks, run_chunk, &j);
     if (j.chunks == 1) return;
     for (int64_t i = 0; i < count; i++) dw[i] = j.partial[i];
@@ -219,7 +221,7 @@ static bool supports(const void *problem)
     return s->groups == s->c && s->o == s->c;
 }
 
-static const eff_conv_kernels kernels = {scratch_size, forward, backward_data, backward_weights};
+static const eff_conv_kernels kernels = {scratch_size, NULL, forward, backward_data, backward_weights};
 
 const eff_variant ISA_NAME(eff_variant_depthwise_direct) = {
     .name = "depthwise.direct." ISA_TEXT,

@@ -38,10 +38,12 @@ static size_t scratch_size(const eff_gemm_shape *s)
 static void run(float *c, const float *a, const float *b, const eff_gemm_shape *s, void *scratch)
 {
     eff_conv_shape shape = as_conv(s);
+    eff_conv_input in = {.x = a};
+    eff_conv_output out = {.y = c};
     switch (pass_of(s)) {
-    case EFF_BACKWARD_WEIGHTS: conv()->backward_weights(c, b, a, &shape, scratch); break;
+    case EFF_BACKWARD_WEIGHTS: conv()->backward_weights(c, b, &in, &shape, scratch); break;
     case EFF_BACKWARD_DATA: conv()->backward_data(c, a, b, &shape, scratch); break;
-    default: conv()->forward(c, a, b, NULL, &shape, scratch); break;
+    default: conv()->forward(&out, &in, b, &shape, scratch); break;
     }
 }
 

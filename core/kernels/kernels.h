@@ -30,14 +30,30 @@ typedef struct eff_conv_shape {
 
 typedef enum eff_pass { EFF_FORWARD, EFF_BACKWARD_DATA, EFF_BACKWARD_WEIGHTS } eff_pass;
 
+/* What is read in place of x: act(x * scale + shift) * gate, with scale and shift [c] and gate [n][c] or NULL. Where
+ * scale is NULL, x is read as it is. */
+typedef struct eff_conv_input {
+    const real *x, *scale, *shift, *gate;
+    eff_activation act;
+} eff_conv_input;
+
+/* Where the sums go, with the bias [o] (or NULL) added */
+typedef struct eff_conv_output {
+    real *y;
+    const real *bias;
+} eff_conv_output;
+
 typedef struct eff_conv_kernels {
     size_t (*scratch)(const eff_conv_shape *s, eff_pass pass);
-    /* y = conv(x, w) + bias; bias [o] or NULL */
-    void (*forward)(real *y, const real *x, const real *w, const real *bias, const eff_conv_shape *s, void *scratch);
+    /* Whether the pass can read a scaled input; NULL: never, the caller computes it first. Forward and weights only */
+    bool (*reads_scaled)(const eff_conv_shape *s, eff_pass pass);
+    /* y = conv(x, w) + bias */
+    void (*forward)(const eff_conv_output *y, const eff_conv_input *x, const real *w, const eff_conv_shape *s,
+                    void *scratch);
     /* dx [n][h][w][c] */
     void (*backward_data)(real *dx, const real *dy, const real *w, const eff_conv_shape *s, void *scratch);
     /* dw, shaped as w */
-    void (*backward_weights)(real *dw, const real *dy, const real *x, const eff_conv_shape *s, void *scratch);
+    void (*backward_weights)(real *dw, const real *dy, const eff_conv_input *x, const eff_conv_shape *s, void *scratch);
 } eff_conv_kernels;
 
 /* ---- family "norm": per-channel normalisation of x [rows][c], fused with an activation ----

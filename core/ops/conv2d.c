@@ -74,8 +74,9 @@ static eff_status forward(eff_call *c)
     EFF_TRY(geometry(&s, c));
     const eff_conv_kernels *k = kernels_for(&s);
     EFF_TRY(take_scratch(&scratch, k, &s, EFF_FORWARD));
-    k->forward(eff_tensor_reals(c->out[0]), eff_tensor_reals(c->in[X]), eff_tensor_reals(c->in[WEIGHT]),
-               c->in[BIAS] ? eff_tensor_reals(c->in[BIAS]) : NULL, &s, scratch);
+    eff_conv_input in = {.x = eff_tensor_reals(c->in[X])};
+    eff_conv_output out = {.y = eff_tensor_reals(c->out[0]), .bias = c->in[BIAS] ? eff_tensor_reals(c->in[BIAS]) : NULL};
+    k->forward(&out, &in, eff_tensor_reals(c->in[WEIGHT]), &s, scratch);
     eff_pool_free(scratch);
     return EFF_OK;
 }
@@ -98,7 +99,8 @@ static eff_status backward(eff_call *c)
     }
     if (dw) {
         EFF_TRY(take_scratch(&scratch, k, &s, EFF_BACKWARD_WEIGHTS));
-        k->backward_weights(dw, dy, eff_tensor_reals(c->in[X]), &s, scratch);
+        eff_conv_input in = {.x = eff_tensor_reals(c->in[X])};
+        k->backward_weights(dw, dy, &in, &s, scratch);
         eff_pool_free(scratch);
     }
     return db ? eff_sum_axes(db, dy, 4, c->dout[0]->shape, 7u) : EFF_OK;

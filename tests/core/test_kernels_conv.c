@@ -47,9 +47,10 @@ static real *run_pass(const eff_conv_kernels *k, const eff_conv_shape *s, eff_pa
     size_t bytes = k->scratch(s, pass);
     void *scratch = aligned_alloc(64, (bytes + 63) / 64 * 64);
     memset(scratch, 0xff, bytes);
-    if (pass == EFF_FORWARD) k->forward(out, x, w, bias, s, scratch);
+    eff_conv_input in = {.x = x};
+    if (pass == EFF_FORWARD) k->forward(&(eff_conv_output){.y = out, .bias = bias}, &in, w, s, scratch);
     if (pass == EFF_BACKWARD_DATA) k->backward_data(out, dy, w, s, scratch);
-    if (pass == EFF_BACKWARD_WEIGHTS) k->backward_weights(out, dy, x, s, scratch);
+    if (pass == EFF_BACKWARD_WEIGHTS) k->backward_weights(out, dy, &in, s, scratch);
     free(scratch);
     return out;
 }

@@ -1,6 +1,7 @@
 /* Convolutions of every kind as the definition has them: the yardstick of the fast variants, and the only
  * ones in double precision. Sums are carried in double. */
 #include "base/parallel.h"
+#include "kernels/reference/scalar.h"
 #include "kernels/variants.h"
 
 /* Outputs summed at a time, so that the sums stay in registers and cache. */
@@ -8,8 +9,9 @@ enum { BLOCK = 64 };
 
 typedef struct problem {
     const eff_conv_shape *s;
+    const eff_conv_input *in;
     real *out;
-    const real *dy, *x, *w, *bias;
+    const real *dy, *w, *bias;
 } problem;
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -21,11 +23,22 @@ static size_t no_scratch(const eff_conv_shape *s, eff_pass pass)
     return 0;
 }
 
-/* sum[j] += row[0..c) . w[c][j], w with o columns */
-static void add_tap(double *sum, const real *row, const real *w, int64_t c, int64_t o, int64_t columns)
+static bool reads_scaled(const eff_conv_shape *s, eff_pass pass)
 {
-    for (int64_t i = 0; i < c; i++)
-        for (int64_t j = 0; j < columns; j++) sum[j] += (double)row[i] * w[i * o + j];
+    (void)s;
+    (void)pass;
+    return true;
+}
+
+/* The input at pixel (n, y, x), channel i */
+static real input_at(const problem *p, int64_t n, int64_t y, int64_t x, int64_t i)
+{
+    const eff_conv_shape *s = p->s;
+    const eff_conv_input *in = p->in;
+    real value = in->x[((n * s->h + y) * s->w + x) * s->c + i];
+    if (!in->scale) return value;
+    value = scalar_activation(in->act, value * in->scale[i] + in->shift[i]);
+    return in->gate ? value * in->gate[n * s->c + i] : value;
 }
 
 /* Output channels first .. first + columns of one group at one output pixel */
@@ -41,8 +54,11 @@ static void forward_block(const problem *p, int64_t n, int64_t oy, int64_t ox, i
         for (int64_t kx = 0; kx < s->kw; kx++) {
             int64_t ix = ox * s->stride_w + kx * s->dilation_w - s->pad_left;
             if (ix < 0 || ix >= s->w) continue;
-            const real *row = p->x + ((n * s->h + iy) * s->w + ix) * s->c + group * cg;
-            add_tap(sum, row, p->w + (ky * s->kw + kx) * cg * s->o + first, cg, s->o, columns);
+            const real *w = p->w + (ky * s->kw + kx) * cg * s->o + first;
+            for (int64_t i = 0; i < cg; i++) {
+                double x = input_at(p, n, iy, ix, group * cg + i);
+                for (int64_t j = 0; j < columns; j++) sum[j] += x * w[i * s->o + j];
+            }
         }
     }
     real *y = p->out + ((n * s->oh + oy) * s->ow + ox) * s->o + first;
@@ -61,10 +77,11 @@ static void forward_row(void *context, int64_t row, int worker)
                 forward_block(p, row / s->oh, row % s->oh, ox, group * og + j, least(BLOCK, og - j));
 }
 
-static void forward(real *y, const real *x, const real *w, const real *bias, const eff_conv_shape *s, void *scratch)
+static void forward(const eff_conv_output *y, const eff_conv_input *x, const real *w, const eff_conv_shape *s,
+                    void *scratch)
 {
     (void)scratch;
-    problem p = {.s = s, .out = y, .x = x, .w = w, .bias = bias};
+    problem p = {.s = s, .in = x, .out = y->y, .w = w, .bias = y->bias};
     eff_parallel_for(s->n * s->oh, forward_row, &p);
 }
 
@@ -127,7 +144,7 @@ static void backward_weights_block(const problem *p, int64_t ky, int64_t kx, int
         for (int64_t ox = 0; ox < s->ow; ox++) {
             int64_t ix = ox * s->stride_w + kx * s->dilation_w - s->pad_left;
             if (ix < 0 || ix >= s->w) continue;
-            double x = p->x[((n * s->h + iy) * s->w + ix) * s->c + channel];
+            double x = input_at(p, n, iy, ix, channel);
             const real *dy = p->dy + (row * s->ow + ox) * s->o + first;
             for (int64_t j = 0; j < columns; j++) sum[j] += x * dy[j];
         }
@@ -147,14 +164,14 @@ static void backward_weights_row(void *context, int64_t row, int worker)
             backward_weights_block(p, tap / s->kw, tap % s->kw, row % cg, group * og + j, least(BLOCK, og - j));
 }
 
-static void backward_weights(real *dw, const real *dy, const real *x, const eff_conv_shape *s, void *scratch)
+static void backward_weights(real *dw, const real *dy, const eff_conv_input *x, const eff_conv_shape *s, void *scratch)
 {
     (void)scratch;
-    problem p = {.s = s, .out = dw, .dy = dy, .x = x};
+    problem p = {.s = s, .in = x, .out = dw, .dy = dy};
     eff_parallel_for(s->kh * s->kw * (s->c / s->groups), backward_weights_row, &p);
 }
 
-static const eff_conv_kernels kernels = {no_scratch, forward, backward_data, backward_weights};
+static const eff_conv_kernels kernels = {no_scratch, reads_scaled, forward, backward_data, backward_weights};
 
 const eff_variant eff_variant_conv2d_reference = {
     .name = "conv2d.reference", .doc = "the definition, in loops", .family = EFF_FAMILY_CONV2D, .kernels = &kernels};

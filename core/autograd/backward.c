@@ -6,6 +6,7 @@
  */
 #include "autograd/backward.h"
 
+#include "autograd/deferred.h"
 #include "autograd/node.h"
 #include "base/interrupt.h"
 #include "kernels/variants.h"
@@ -148,6 +149,27 @@ static void release_douts(eff_node *node)
     }
 }
 
+/* Runs the op's backward with its deferred inputs computed, unless it reads those itself. */
+static eff_status run_backward(eff_node *node)
+{
+    eff_call *c = &node->call;
+    eff_tensor *kept[EFF_MAX_INPUTS] = {NULL};
+    eff_status status = EFF_OK;
+    for (int i = 0; i < c->n_in && status == EFF_OK; i++) {
+        c->leaf[i] = node->edge[i].leaf;
+        if (!eff_is_deferred(c->in[i]) || (i == 0 && (c->op->flags & EFF_READS_DEFERRED))) continue;
+        kept[i] = c->in[i];
+        status = eff_computed(&c->in[i], kept[i]);
+    }
+    if (status == EFF_OK) status = c->op->backward(c);
+    for (int i = 0; i < c->n_in; i++) {
+        if (!kept[i]) continue;
+        eff_tensor_release(c->in[i]);
+        c->in[i] = kept[i];
+    }
+    return status == EFF_OK ? EFF_OK : eff_fail_at(status, "backward of %s", c->op->name);
+}
+
 static eff_status step_back(eff_node *node, bool keep_graph)
 {
     if (eff_interrupt_pending()) return eff_fail(EFF_E_INTERRUPTED, "interrupted");
@@ -155,9 +177,7 @@ static eff_status step_back(eff_node *node, bool keep_graph)
     if (node->spent)
         return eff_fail(EFF_E_STATE, "backward: the graph at %s was walked already (pass keep_graph = true to walk it again)",
                         node->call.op->name);
-    for (int i = 0; i < node->call.n_in; i++) node->call.leaf[i] = node->edge[i].leaf;
-    eff_status status = node->call.op->backward(&node->call);
-    if (status != EFF_OK) eff_fail_at(status, "backward of %s", node->call.op->name);
+    eff_status status = run_backward(node);
     if (!keep_graph) {
         node->spent = true;
         eff_node_release_saved(node);

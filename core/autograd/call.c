@@ -1,6 +1,7 @@
 /* Running a call: defaults, shape rule, outputs, forward, recording; see op.h. */
 #include "autograd/op.h"
 
+#include "autograd/deferred.h"
 #include "autograd/node.h"
 #include "base/interrupt.h"
 
@@ -68,6 +69,7 @@ void eff_spec_set(eff_call *c, int i, eff_dtype dtype, int ndim, const int64_t *
     eff_spec *s = &c->spec[i];
     s->dtype = dtype;
     s->ndim = ndim;
+    s->deferred = false;
     for (int d = 0; d < ndim; d++) s->shape[d] = shape[d];
     if (i >= c->n_out) c->n_out = i + 1;
 }
@@ -100,18 +102,23 @@ static bool any_requires_grad(const eff_call *c)
     return false;
 }
 
-/* Replaces strided inputs by dense copies; all n_in inputs are then the callee's to release. */
+static bool takes_as_is(const eff_op *op, int i, const eff_tensor *t)
+{
+    return eff_is_deferred(t) ? i == 0 && (op->flags & EFF_READS_DEFERRED) : op->flags & EFF_STRIDED;
+}
+
+/* Replaces strided and deferred inputs by dense ones; all n_in inputs are then the callee's to release. */
 static eff_status own_inputs(eff_call *c)
 {
     for (int i = 0; i < c->n_in; i++) {
         eff_tensor *given = c->in[i];
         c->in[i] = NULL;
         if (!given) continue;
-        if (c->op->flags & EFF_STRIDED) {
+        if (takes_as_is(c->op, i, given)) {
             c->in[i] = eff_tensor_retain(given);
             continue;
         }
-        eff_status status = eff_tensor_dense(&c->in[i], given);
+        eff_status status = eff_computed(&c->in[i], given);
         if (status == EFF_OK) continue;
         for (int j = i + 1; j < c->n_in; j++) c->in[j] = NULL;
         return status;
@@ -123,7 +130,9 @@ static eff_status make_outputs(eff_call *c)
 {
     if (c->op->flags & EFF_VIEW) return EFF_OK;
     for (int i = 0; i < c->n_out; i++) {
-        eff_status status = eff_tensor_new(&c->out[i], c->spec[i].dtype, c->spec[i].ndim, c->spec[i].shape);
+        const eff_spec *s = &c->spec[i];
+        eff_status status = s->deferred ? eff_tensor_bare(&c->out[i], s->dtype, s->ndim, s->shape)
+                                        : eff_tensor_new(&c->out[i], s->dtype, s->ndim, s->shape);
         if (status != EFF_OK) return eff_fail_at(status, "%s", c->op->name);
     }
     return EFF_OK;

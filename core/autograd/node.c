@@ -1,6 +1,8 @@
 /* Recording calls and letting them go; see node.h. */
 #include "autograd/node.h"
 
+#include "autograd/deferred.h"
+
 #include <stdlib.h>
 
 static uint64_t next_id = 1;
@@ -58,12 +60,13 @@ static eff_status save(eff_tensor **slot, const eff_tensor *t, bool with_content
     return with_contents ? eff_tensor_alias(slot, t) : eff_tensor_shape_only(slot, t);
 }
 
-static eff_status save_tensors(eff_node *node, const eff_call *c)
+/* Saves the inputs as they were before dense copies were made where they were deferred. */
+static eff_status save_tensors(eff_node *node, const eff_call *c, eff_tensor *const *in)
 {
     unsigned saves = c->op->saves;
     for (int i = 0; i < c->n_in; i++) {
         bool kept = (saves & EFF_SAVE_ALL_IN) == EFF_SAVE_ALL_IN || (i < 16 && (saves & EFF_SAVE_IN(i)));
-        if (c->in[i]) EFF_TRY(save(&node->call.in[i], c->in[i], kept));
+        if (c->in[i]) EFF_TRY(save(&node->call.in[i], eff_is_deferred(in[i]) ? in[i] : c->in[i], kept));
     }
     for (int i = 0; i < c->n_out; i++) EFF_TRY(save(&node->call.out[i], c->out[i], saves & EFF_SAVE_OUT(i)));
     return EFF_OK;
@@ -100,7 +103,7 @@ eff_status eff_node_record(const eff_call *c, eff_tensor *const *in)
     node->call.stream_a = c->stream_a;
     node->call.stream_b = c->stream_b;
     for (int i = 0; i < EFF_MAX_ARGS; i++) node->call.arg[i] = c->arg[i];
-    eff_status status = save_tensors(node, c);
+    eff_status status = save_tensors(node, c, in);
     if (status == EFF_OK) {
         node->call.context = c->context;
         set_edges(node, c, in);

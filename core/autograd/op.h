@@ -58,6 +58,7 @@ typedef struct eff_spec { /* type and shape of an output */
     eff_dtype dtype;
     int ndim;
     int64_t shape[EFF_MAX_DIMS];
+    bool deferred; /* no storage: forward gives it a recipe */
 } eff_spec;
 
 typedef struct eff_cost {
@@ -90,7 +91,8 @@ enum {
     EFF_SAVE_NOTHING = 0,
     EFF_STRIDED = 1 << 0, /* takes inputs of any strides; others get dense copies */
     EFF_VIEW = 1 << 1,    /* makes its outputs itself (they share storage with an input) */
-    EFF_RANDOM = 1 << 2   /* draws from a random stream, given in the call */
+    EFF_RANDOM = 1 << 2,  /* draws from a random stream, given in the call */
+    EFF_READS_DEFERRED = 1 << 3 /* takes its first input deferred (autograd/deferred.h), in backward too */
 };
 #define EFF_SAVE_IN(i) (1u << (i))
 #define EFF_SAVE_OUT(i) (1u << (16 + (i)))

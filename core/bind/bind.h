@@ -39,6 +39,7 @@ int eff_raise_unknown(lua_State *L, const char *what, const char *kind, const ch
 void eff_push_tensor(lua_State *L, eff_tensor *t);
 eff_tensor *eff_check_tensor(lua_State *L, int index);
 eff_tensor *eff_to_tensor(lua_State *L, int index); /* NULL when it is none; raises when it was freed */
+eff_tensor *eff_to_operand(lua_State *L, int index); /* the same, but a deferred tensor stays deferred */
 
 /* The box itself must stay alive beyond its step. */
 void eff_keep_box(lua_State *L, int index);

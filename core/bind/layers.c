@@ -62,7 +62,7 @@ static int construct(lua_State *L)
 static int call(lua_State *L)
 {
     eff_layer *layer = eff_check_layer(L, 1);
-    eff_tensor *x = eff_to_tensor(L, 2), *y = NULL;
+    eff_tensor *x = eff_to_operand(L, 2), *y = NULL;
     if (!x)
         eff_raise(L, "%s: x is %s%s, wanted a tensor", layer->type->name, lua_isnoneornil(L, 2) ? "" : "a ",
                   lua_isnoneornil(L, 2) ? "missing" : luaL_typename(L, 2));

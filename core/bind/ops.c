@@ -26,7 +26,7 @@ static void read_tensor_list(lua_State *L, eff_call *c, int index, const eff_arg
     if (n > EFF_MAX_INPUTS) eff_raise(L, "%s: %d tensors, at most %d are possible", c->op->name, n, EFF_MAX_INPUTS);
     for (int i = 0; i < n; i++) {
         lua_rawgeti(L, index, i + 1);
-        c->in[i] = eff_to_tensor(L, -1);
+        c->in[i] = eff_to_operand(L, -1);
         if (!c->in[i]) eff_raise(L, "%s: item %d of %s is a %s, wanted a tensor", c->op->name, i + 1, arg->name, luaL_typename(L, -1));
         lua_pop(L, 1);
     }
@@ -40,7 +40,7 @@ static void read_argument(lua_State *L, eff_call *c, int index, int i, int place
     if (arg->kind == EFF_ARG_TENSOR_LIST) {
         read_tensor_list(L, c, index, arg);
     } else if (is_tensor_kind(arg)) {
-        c->in[place] = eff_to_tensor(L, index);
+        c->in[place] = eff_to_operand(L, index);
         if (!c->in[place])
             eff_raise(L, "%s: %s is a %s, wanted a tensor", c->op->name, arg->name, luaL_typename(L, index));
     } else {
@@ -240,7 +240,7 @@ static eff_tensor *number_tensor(lua_State *L, double value)
 /* The tensor that is operand 1 or 2 of an arithmetic operator. */
 static eff_tensor *operand(lua_State *L, int index, const char *sign)
 {
-    eff_tensor *t = eff_to_tensor(L, index);
+    eff_tensor *t = eff_to_operand(L, index);
     if (!t)
         eff_raise(L, "%s: the %s operand is a %s, wanted a tensor or a number", sign, index == 1 ? "first" : "second",
                   luaL_typename(L, index));

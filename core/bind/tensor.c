@@ -2,6 +2,7 @@
 #include "bind/bind.h"
 
 #include "autograd/backward.h"
+#include "autograd/deferred.h"
 #include "base/pool.h"
 #include "bind/scope.h"
 
@@ -42,12 +43,27 @@ static eff_box *to_box(lua_State *L, int index)
     return same ? box : NULL;
 }
 
-eff_tensor *eff_to_tensor(lua_State *L, int index)
+eff_tensor *eff_to_operand(lua_State *L, int index)
 {
     eff_box *box = to_box(L, index);
     if (!box) return NULL;
     if (!box->tensor) eff_raise(L, "tensor was freed at the end of its step; call :keep() on it inside the step");
     return box->tensor;
+}
+
+eff_tensor *eff_to_tensor(lua_State *L, int index)
+{
+    eff_tensor *t = eff_to_operand(L, index);
+    if (t) eff_check(L, eff_settle(t));
+    return t;
+}
+
+/* A tensor that is asked for its shape or type alone */
+static const eff_tensor *check_header(lua_State *L)
+{
+    const eff_tensor *t = eff_to_operand(L, 1);
+    if (!t) eff_raise_argument(L, 1, "a tensor");
+    return t;
 }
 
 eff_tensor *eff_check_tensor(lua_State *L, int index)
@@ -84,14 +100,14 @@ static int keep(lua_State *L)
 
 static int shape(lua_State *L)
 {
-    const eff_tensor *t = eff_check_tensor(L, 1);
+    const eff_tensor *t = check_header(L);
     eff_push_ints(L, t->ndim, t->shape);
     return 1;
 }
 
 static int size(lua_State *L)
 {
-    const eff_tensor *t = eff_check_tensor(L, 1);
+    const eff_tensor *t = check_header(L);
     int64_t axis = eff_check_int(L, 2, "size: axis");
     if (axis < 0) axis += t->ndim + 1;
     if (axis < 1 || axis > t->ndim) eff_raise(L, "size: axis %d of a tensor with %d dimensions (1 to %d, or -1 from the end)", (int)lua_tonumber(L, 2), t->ndim, t->ndim);
@@ -101,19 +117,19 @@ static int size(lua_State *L)
 
 static int dim(lua_State *L)
 {
-    lua_pushnumber(L, eff_check_tensor(L, 1)->ndim);
+    lua_pushnumber(L, check_header(L)->ndim);
     return 1;
 }
 
 static int numel(lua_State *L)
 {
-    lua_pushnumber(L, (double)eff_tensor_numel(eff_check_tensor(L, 1)));
+    lua_pushnumber(L, (double)eff_tensor_numel(check_header(L)));
     return 1;
 }
 
 static int dtype(lua_State *L)
 {
-    lua_pushstring(L, eff_dtype_name(eff_check_tensor(L, 1)->dtype));
+    lua_pushstring(L, eff_dtype_name(check_header(L)->dtype));
     return 1;
 }
 

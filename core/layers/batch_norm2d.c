@@ -2,9 +2,9 @@
 #include "layers/layer.h"
 #include "ops/registry.h"
 
-enum { CHANNELS, EPS, MOMENTUM, ACTIVATION, FROZEN };
+enum { CHANNELS, EPS, MOMENTUM, ACTIVATION, FROZEN, DEFERRED };
 enum { X, GAMMA, BETA, MEAN, VARIANCE };
-enum { OP_EPS = 5, OP_ACTIVATION };
+enum { OP_EPS = 5, OP_ACTIVATION, OP_DEFERRED };
 enum { BATCH_MEAN = 1, BATCH_VARIANCE };
 
 static const char *const activations[] = {"none", "relu", "silu", NULL};
@@ -47,6 +47,7 @@ static eff_status forward(eff_tensor **y, eff_layer *layer, eff_tensor *x)
     c.in[VARIANCE] = batch ? NULL : layer->buffer[1].tensor;
     c.arg[OP_EPS] = layer->arg[EPS];
     c.arg[OP_ACTIVATION] = layer->arg[ACTIVATION];
+    c.arg[OP_DEFERRED] = layer->arg[DEFERRED];
     EFF_TRY(eff_call_run(&c));
     if (batch) update_running(layer, &c);
     *y = c.out[0];
@@ -63,7 +64,9 @@ const eff_layer_type eff_layer_batch_norm2d = {
                      EFF_NUMBER("momentum", 0.99, "share of the running statistics that stays at an update, as TensorFlow "
                                                   "counts it (PyTorch's momentum is 1 minus this)"),
                      EFF_CHOICE("activation", activations, "none, relu or silu, fused"),
-                     EFF_FLAG("frozen", false, "use and keep the running statistics in training too")),
+                     EFF_FLAG("frozen", false, "use and keep the running statistics in training too"),
+                     EFF_FLAG("deferred", false, "compute the result where it is read, from the input, which must then "
+                                                 "not be changed in place")),
     .create = create,
     .forward = forward,
 };

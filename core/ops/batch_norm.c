@@ -5,12 +5,13 @@
  * (inference, frozen statistics) those are used as constants. Hidden outputs: mean, biased variance and 1/std of
  * the batch, from which the layer updates its running statistics.
  */
+#include "autograd/deferred.h"
 #include "base/pool.h"
 #include "kernels/variants.h"
 #include "ops/registry.h"
 
 enum { X, GAMMA, BETA, MEAN, VARIANCE };
-enum { EPS = 5, ACTIVATION };
+enum { EPS = 5, ACTIVATION, DEFERRED };
 enum { Y, BATCH_MEAN, BATCH_VARIANCE, RSTD };
 
 static const char *const activations[] = {"none", "relu", "silu", NULL};
@@ -36,6 +37,7 @@ static eff_status shape(eff_call *c)
     if (uses_batch(c) && eff_tensor_numel(c->in[X]) == 0)
         return eff_fail(EFF_E_SHAPE, "batch_norm: an empty batch has no statistics (x %s)", x);
     eff_spec_like(c, Y, EFF_REAL, c->in[X]);
+    c->spec[Y].deferred = c->arg[DEFERRED].i;
     for (int i = BATCH_MEAN; i <= RSTD; i++) eff_spec_set(c, i, EFF_REAL, 1, (int64_t[]){channels(c)});
     return EFF_OK;
 }
@@ -52,11 +54,13 @@ static eff_status batch_statistics(eff_call *c, int64_t rows)
     return EFF_OK;
 }
 
-static eff_status apply(eff_call *c, int64_t rows)
+/* y = act(x * scale + shift) */
+static eff_status find_scale(eff_call *c, eff_tensor **scale_out, eff_tensor **shift_out)
 {
     int64_t n = channels(c);
-    real *scale = eff_pool_alloc(2 * (size_t)n * sizeof *scale), *shift = scale + n;
-    if (!scale) return eff_fail(EFF_E_MEMORY, "batch_norm: no memory for scratch");
+    EFF_TRY(eff_tensor_new(scale_out, EFF_REAL, 1, &n));
+    EFF_TRY(eff_tensor_new(shift_out, EFF_REAL, 1, &n));
+    real *scale = eff_tensor_reals(*scale_out), *shift = eff_tensor_reals(*shift_out);
     const real *mean = eff_tensor_reals(c->out[BATCH_MEAN]), *variance = eff_tensor_reals(c->out[BATCH_VARIANCE]);
     const real *gamma = eff_tensor_reals(c->in[GAMMA]), *beta = eff_tensor_reals(c->in[BETA]);
     real *rstd = eff_tensor_reals(c->out[RSTD]);
@@ -65,9 +69,15 @@ static eff_status apply(eff_call *c, int64_t rows)
         scale[i] = gamma[i] * rstd[i];
         shift[i] = beta[i] - mean[i] * scale[i];
     }
-    eff_norm_kernels_now()->apply(eff_tensor_reals(c->out[Y]), eff_tensor_reals(c->in[X]), scale, shift,
-                                  (eff_activation)c->arg[ACTIVATION].i, rows, n);
-    eff_pool_free(scale);
+    return EFF_OK;
+}
+
+static eff_status apply(eff_call *c, eff_tensor *scale, eff_tensor *shift, int64_t rows)
+{
+    eff_activation act = (eff_activation)c->arg[ACTIVATION].i;
+    if (c->arg[DEFERRED].i) return eff_defer(c->out[Y], c->in[X], scale, shift, act);
+    eff_norm_kernels_now()->apply(eff_tensor_reals(c->out[Y]), eff_tensor_reals(c->in[X]), eff_tensor_reals(scale),
+                                  eff_tensor_reals(shift), act, rows, channels(c));
     return EFF_OK;
 }
 
@@ -80,7 +90,12 @@ static eff_status forward(eff_call *c)
         EFF_TRY(eff_tensor_copy(c->out[BATCH_MEAN], c->in[MEAN]));
         EFF_TRY(eff_tensor_copy(c->out[BATCH_VARIANCE], c->in[VARIANCE]));
     }
-    return apply(c, rows);
+    eff_tensor *scale = NULL, *shift = NULL;
+    eff_status status = find_scale(c, &scale, &shift);
+    if (status == EFF_OK) status = apply(c, scale, shift, rows);
+    eff_tensor_release(scale);
+    eff_tensor_release(shift);
+    return status;
 }
 
 static eff_status backward(eff_call *c)
@@ -112,6 +127,7 @@ static const char *const samples[] = {"x=3,2,2,5 gamma=+5 beta=5 activation=silu
                                       "x=7,3 gamma=+3 beta=3",
                                       "x=2,3,3,9 gamma=+9 beta=9 activation=relu",
                                       "x=4,6 gamma=+6 beta=6 mean=6 variance=+6 activation=silu eps=0.1",
+                                      "x=3,2,2,5 gamma=+5 beta=5 activation=silu deferred=true",
                                       NULL};
 
 const eff_op eff_op_batch_norm = {
@@ -121,7 +137,9 @@ const eff_op eff_op_batch_norm = {
     .args = EFF_ARGS(EFF_IN("x", "[...][c]"), EFF_IN("gamma", "[c]"), EFF_IN("beta", "[c]"),
                      EFF_IN_OPTIONAL("mean", "[c], a constant"), EFF_IN_OPTIONAL("variance", "[c], a constant"),
                      EFF_NUMBER("eps", 1e-3, "added to the variance"),
-                     EFF_CHOICE("activation", activations, "none, relu or silu, fused")),
+                     EFF_CHOICE("activation", activations, "none, relu or silu, fused"),
+                     EFF_FLAG("deferred", false, "compute the result where it is read, from x, which must then not be "
+                                                 "changed in place")),
     .hidden = 3,
     .saves = EFF_SAVE_IN(0) | EFF_SAVE_IN(1) | EFF_SAVE_IN(2) | EFF_SAVE_OUT(1) | EFF_SAVE_OUT(3),
     .shape = shape,

@@ -1,4 +1,5 @@
 /* conv2d: two-dimensional convolution of NHWC images; depthwise when groups equals the channels. */
+#include "autograd/deferred.h"
 #include "base/pool.h"
 #include "kernels/variants.h"
 #include "ops/broadcast.h"
@@ -67,18 +68,49 @@ static eff_status take_scratch(void **scratch, const eff_conv_kernels *k, const 
     return EFF_OK;
 }
 
+/* What the pass reads: a deferred x as it is where the kernel can, else computed into *computed. */
+static eff_status open_input(eff_conv_input *in, eff_tensor **computed, const eff_call *c, const eff_conv_kernels *k,
+                             const eff_conv_shape *s, eff_pass pass)
+{
+    *computed = NULL;
+    bool as_is = !eff_is_deferred(c->in[X]) || (k->reads_scaled && k->reads_scaled(s, pass));
+    if (!as_is) EFF_TRY(eff_computed(computed, c->in[X]));
+    *in = eff_read_input(as_is ? c->in[X] : *computed);
+    return EFF_OK;
+}
+
 static eff_status forward(eff_call *c)
 {
     eff_conv_shape s;
+    eff_conv_input in;
+    eff_tensor *computed;
     void *scratch;
     EFF_TRY(geometry(&s, c));
     const eff_conv_kernels *k = kernels_for(&s);
-    EFF_TRY(take_scratch(&scratch, k, &s, EFF_FORWARD));
-    eff_conv_input in = {.x = eff_tensor_reals(c->in[X])};
+    EFF_TRY(open_input(&in, &computed, c, k, &s, EFF_FORWARD));
     eff_conv_output out = {.y = eff_tensor_reals(c->out[0]), .bias = c->in[BIAS] ? eff_tensor_reals(c->in[BIAS]) : NULL};
-    k->forward(&out, &in, eff_tensor_reals(c->in[WEIGHT]), &s, scratch);
-    eff_pool_free(scratch);
-    return EFF_OK;
+    eff_status status = take_scratch(&scratch, k, &s, EFF_FORWARD);
+    if (status == EFF_OK) {
+        k->forward(&out, &in, eff_tensor_reals(c->in[WEIGHT]), &s, scratch);
+        eff_pool_free(scratch);
+    }
+    eff_tensor_release(computed);
+    return status;
+}
+
+static eff_status weight_gradient(real *dw, const eff_call *c, const eff_conv_kernels *k, const eff_conv_shape *s)
+{
+    eff_conv_input in;
+    eff_tensor *computed;
+    void *scratch;
+    EFF_TRY(open_input(&in, &computed, c, k, s, EFF_BACKWARD_WEIGHTS));
+    eff_status status = take_scratch(&scratch, k, s, EFF_BACKWARD_WEIGHTS);
+    if (status == EFF_OK) {
+        k->backward_weights(dw, eff_tensor_reals(c->dout[0]), &in, s, scratch);
+        eff_pool_free(scratch);
+    }
+    eff_tensor_release(computed);
+    return status;
 }
 
 static eff_status backward(eff_call *c)
@@ -97,12 +129,7 @@ static eff_status backward(eff_call *c)
         k->backward_data(dx, dy, eff_tensor_reals(c->in[WEIGHT]), &s, scratch);
         eff_pool_free(scratch);
     }
-    if (dw) {
-        EFF_TRY(take_scratch(&scratch, k, &s, EFF_BACKWARD_WEIGHTS));
-        eff_conv_input in = {.x = eff_tensor_reals(c->in[X])};
-        k->backward_weights(dw, dy, &in, &s, scratch);
-        eff_pool_free(scratch);
-    }
+    if (dw) EFF_TRY(weight_gradient(dw, c, k, &s));
     return db ? eff_sum_axes(db, dy, 4, c->dout[0]->shape, 7u) : EFF_OK;
 }
 
@@ -132,6 +159,7 @@ const eff_op eff_op_conv2d = {
                      EFF_INTS_OR_WORD("padding", eff_padding_words, EFF_PADDING_DOC),
                      EFF_INTS("dilation", "one number or {vertical, horizontal}; default 1"),
                      EFF_INT("groups", 1, "groups of channels that do not mix; equal to c: depthwise")),
+    .flags = EFF_READS_DEFERRED,
     .saves = EFF_SAVE_IN(0) | EFF_SAVE_IN(1),
     .shape = shape,
     .forward = forward,

@@ -75,8 +75,7 @@ eff_status eff_shape_check(int ndim, const int64_t *shape)
     return EFF_OK;
 }
 
-/* A header without storage; checks the shape. */
-static eff_status header_new(eff_tensor **out, eff_dtype dtype, int ndim, const int64_t *shape)
+eff_status eff_tensor_bare(eff_tensor **out, eff_dtype dtype, int ndim, const int64_t *shape)
 {
     *out = NULL;
     EFF_TRY(eff_shape_check(ndim, shape));
@@ -93,7 +92,7 @@ static eff_status header_new(eff_tensor **out, eff_dtype dtype, int ndim, const 
 
 eff_status eff_tensor_new(eff_tensor **out, eff_dtype dtype, int ndim, const int64_t *shape)
 {
-    EFF_TRY(header_new(out, dtype, ndim, shape));
+    EFF_TRY(eff_tensor_bare(out, dtype, ndim, shape));
     size_t bytes = (size_t)eff_tensor_numel(*out) * eff_dtype_size(dtype);
     (*out)->storage = storage_new(bytes);
     if ((*out)->storage) return EFF_OK;
@@ -120,17 +119,19 @@ eff_status eff_tensor_like(eff_tensor **out, const eff_tensor *t)
 
 eff_status eff_tensor_alias(eff_tensor **out, const eff_tensor *t)
 {
-    EFF_TRY(header_new(out, t->dtype, t->ndim, t->shape));
+    EFF_TRY(eff_tensor_bare(out, t->dtype, t->ndim, t->shape));
     memcpy((*out)->stride, t->stride, sizeof t->stride);
     (*out)->offset = t->offset;
     (*out)->storage = t->storage;
+    (*out)->recipe = t->recipe;
     if (t->storage) t->storage->refs++;
+    if (t->recipe) eff_link_retain(t->recipe);
     return EFF_OK;
 }
 
 eff_status eff_tensor_shape_only(eff_tensor **out, const eff_tensor *t)
 {
-    return header_new(out, t->dtype, t->ndim, t->shape);
+    return eff_tensor_bare(out, t->dtype, t->ndim, t->shape);
 }
 
 eff_tensor *eff_tensor_retain(eff_tensor *t)
@@ -143,10 +144,11 @@ void eff_tensor_release(eff_tensor *t)
 {
     if (!t || --t->refs > 0) return;
     eff_tensor *grad = t->grad;
-    eff_link *maker = t->maker;
+    eff_link *maker = t->maker, *recipe = t->recipe;
     storage_release(t->storage);
     free(t);
     eff_tensor_release(grad);
+    eff_link_release(recipe);
     eff_link_release(maker);
 }
 
@@ -191,6 +193,16 @@ const char *eff_shape_text(char text[EFF_SHAPE_TEXT], int ndim, const int64_t *s
     for (int i = 0; i < ndim && used < EFF_SHAPE_TEXT; i++)
         used += (size_t)snprintf(text + used, EFF_SHAPE_TEXT - used, i ? "x%lld" : "%lld", (long long)shape[i]);
     return text;
+}
+
+void eff_tensor_adopt(eff_tensor *t, eff_tensor *computed)
+{
+    t->storage = computed->storage;
+    t->storage->refs++;
+    t->offset = computed->offset;
+    eff_link_release(t->recipe);
+    t->recipe = NULL;
+    eff_tensor_release(computed);
 }
 
 eff_status eff_tensor_rehome(eff_tensor *t, eff_storage *storage, int64_t offset)

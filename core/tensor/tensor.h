@@ -2,7 +2,7 @@
  *
  * Row-major by default; strides are in elements. A view shares its storage with the tensor it was made of.
  * A tensor also carries what differentiation needs to know: whether a gradient is wanted, the gradient of a
- * leaf, and a link to the node that computed it. The link is opaque here; autograd/ gives it meaning.
+ * leaf, and links to the node that computed it or to its recipe. Links are opaque here; autograd/ gives them meaning.
  * Not thread-safe: tensors belong to the thread that runs Lua.
  */
 #ifndef EFF_TENSOR_TENSOR_H
@@ -35,7 +35,7 @@ typedef struct eff_storage {
     void *data; /* 64-byte aligned, from the pool */
 } eff_storage;
 
-/* Whatever made a tensor: destroyed when the last tensor or node that points at it is gone. */
+/* Whatever made or will make a tensor: destroyed when the last tensor or node that points at it is gone. */
 typedef struct eff_link {
     int refs;
     void (*destroy)(struct eff_link *link);
@@ -52,6 +52,7 @@ typedef struct eff_tensor {
     int64_t stride[EFF_MAX_DIMS];
     int64_t offset;       /* of the first element, in elements */
     eff_storage *storage; /* NULL in a shape-only tensor */
+    eff_link *recipe;     /* of a tensor that is computed where it is read (autograd/deferred.h); storage is NULL */
 
     bool requires_grad;
     bool grad_is_zero;       /* grad exists, but its contents are stale and count as zero */
@@ -68,7 +69,9 @@ eff_status eff_tensor_like(eff_tensor **out, const eff_tensor *t); /* dense, sam
 
 /* Another header on the same storage, with no history. */
 eff_status eff_tensor_alias(eff_tensor **out, const eff_tensor *t);
-/* The shape and type of t without its storage. */
+/* A shape and a type without storage. */
+eff_status eff_tensor_bare(eff_tensor **out, eff_dtype dtype, int ndim, const int64_t *shape);
+/* Those of t. */
 eff_status eff_tensor_shape_only(eff_tensor **out, const eff_tensor *t);
 
 eff_tensor *eff_tensor_retain(eff_tensor *t);
@@ -112,6 +115,9 @@ void eff_tensor_set(eff_tensor *t, const int64_t *index, double value);
 
 /* The shape that a and b broadcast to by NumPy's rule. */
 eff_status eff_broadcast_shape(int *ndim, int64_t *shape, const eff_tensor *a, const eff_tensor *b);
+
+/* Gives t the elements of `computed`, a dense tensor of its shape and type, in place of a recipe; releases `computed`. */
+void eff_tensor_adopt(eff_tensor *t, eff_tensor *computed);
 
 /* Moves t onto `storage` at `offset` elements, keeping its contents; t must be dense. For flat parameters. */
 eff_status eff_tensor_rehome(eff_tensor *t, eff_storage *storage, int64_t offset);

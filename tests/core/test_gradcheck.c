@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "autograd/backward.h"
+#include "autograd/deferred.h"
 #include "base/parallel.h"
 #include "ops/registry.h"
 #include "ops/sample.h"
@@ -34,6 +35,7 @@ static void run(eff_call *c)
 {
     eff_generator_set(7, 1);
     if (eff_call_run(c) != EFF_OK) fail_msg("%s", eff_message());
+    for (int i = 0; i < c->n_out; i++) assert_int_equal(eff_settle(c->out[i]), EFF_OK);
 }
 
 static double value_at(eff_call *c, const eff_tensor *u)

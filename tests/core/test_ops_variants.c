@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "autograd/backward.h"
+#include "autograd/deferred.h"
 #include "base/parallel.h"
 #include "kernels/variants.h"
 #include "ops/registry.h"
@@ -62,6 +63,7 @@ static void run_sample(outcome *o, const eff_op *op, const char *sample, bool ga
     }
     eff_generator_set(3, 4);
     if (eff_call_run(&c) != EFF_OK) fail_msg("%s (%s): %s", op->name, sample, eff_message());
+    for (int i = 0; i < c.n_out; i++) assert_int_equal(eff_settle(c.out[i]), EFF_OK);
     if (op->backward != eff_no_grad) {
         eff_tensor *u = NULL;
         assert_int_equal(eff_tensor_like(&u, c.out[0]), EFF_OK);

@@ -46,7 +46,7 @@ function ConvNormAct:init(args)
     local fused = fused_activations[args.activation]
     self.norm = layers.BatchNorm2d {
         channels = args.out_channels, eps = args.bn_eps, momentum = args.bn_momentum,
-        activation = fused and args.activation or "none",
+        activation = fused and args.activation or "none", deferred = true,
     }
     if not fused then
         self.activation = layers.Activation { kind = args.activation }

@@ -8,6 +8,7 @@
  */
 #include "base/parallel.h"
 #include "kernels/conv_direct.h"
+#include "kernels/conv_epilogue.h"
 #include "kernels/conv_grid.h"
 #include "kernels/variants.h"
 
@@ -23,6 +24,7 @@ typedef struct product {
     grid g;
     const float *w;  /* [kh][kw][c][o], as given */
     bool transposed; /* the input channels are w's o and the outputs its c */
+    const eff_conv_output *to;
     float *packed, *bias;
     const float **tables; /* one a worker */
     int64_t panel_groups;
@@ -118,7 +120,9 @@ VEC_INLINE void tile(const grid *g, const float *const *table, const float *w, c
 static void run_panel(const product *p, const float **table, int64_t pixels, panel part)
 {
     const grid *g = &p->g;
-    int64_t first = part.first * VL, columns = g->oc - first, rows = 0;
+    int64_t first = part.first * VL, rows = 0;
+    int64_t columns = g->oc - first < part.vectors * VL ? g->oc - first : part.vectors * VL;
+    bool finishes = has_epilogue(p->to);
     const float *w = p->packed + first * g->taps * g->ic, *bias = p->bias + first;
     float *out[ROWS_2];
     for (int64_t m = 0; m < pixels; m += rows) {
@@ -131,6 +135,7 @@ static void run_panel(const product *p, const float **table, int64_t pixels, pan
             tile(g, table + m, w, bias, out, left, columns, ROWS_2, 2);
         else
             tile(g, table + m, w, bias, out, left, columns, ROWS_1, 1);
+        for (int64_t i = 0; finishes && i < left; i++) finish(p->to, out[i], columns);
     }
 }
 
@@ -167,9 +172,10 @@ static size_t product_scratch(int64_t ic, int64_t oc, int64_t taps)
            (size_t)eff_threads() * grid_table_bytes(taps, PIXELS);
 }
 
-static product start_product(const float *w, int64_t ic, int64_t oc, int64_t taps, void *scratch)
+static product start_product(const eff_conv_output *to, const float *w, int64_t ic, int64_t oc, int64_t taps,
+                             void *scratch)
 {
-    product p = {.w = w};
+    product p = {.to = to, .w = w};
     char *rest = scratch;
     size_t lanes = (size_t)(vectors_of(oc) * VL);
     p.packed = take(&rest, lanes * (size_t)(ic * taps) * sizeof(float));
@@ -194,7 +200,7 @@ static size_t scratch_size(const eff_conv_shape *s, eff_pass pass)
 static void forward(const eff_conv_output *y, const eff_conv_input *x, const float *w, const eff_conv_shape *s,
                     void *scratch)
 {
-    product p = start_product(w, s->c, s->o, s->kh * s->kw, scratch);
+    product p = start_product(y, w, s->c, s->o, s->kh * s->kw, scratch);
     if (y->bias) memcpy(p.bias, y->bias, (size_t)s->o * sizeof(float));
     grid_forward(&p.g, y->y, x->x, s);
     run_product(&p);
@@ -202,7 +208,8 @@ static void forward(const eff_conv_output *y, const eff_conv_input *x, const flo
 
 static void backward_data(float *dx, const float *dy, const float *w, const eff_conv_shape *s, void *scratch)
 {
-    product p = start_product(w, s->o, s->c, s->kh * s->kw, scratch);
+    eff_conv_output to = {.y = dx};
+    product p = start_product(&to, w, s->o, s->c, s->kh * s->kw, scratch);
     p.transposed = true;
     for (int64_t phase = 0; phase < s->stride_h * s->stride_w; phase++) {
         grid_backward(&p.g, dx, dy, s, phase);

@@ -5,6 +5,7 @@
  * registers while the pixels of a block run by; partial sums of fixed chunks of blocks are added in order.
  */
 #include "base/parallel.h"
+#include "kernels/conv_epilogue.h"
 #include "kernels/conv_grid.h"
 #include "kernels/simd/vec.h"
 #include "kernels/variants.h"
@@ -20,7 +21,8 @@ enum {
 typedef struct job {
     grid g;
     const eff_conv_shape *s;
-    const float *w, *bias;
+    const eff_conv_output *to;
+    const float *w;
     const float **tables; /* one a worker */
     float *partial;       /* [chunk][tap][c], or dw itself when there is one chunk */
     float *dw;
@@ -39,9 +41,9 @@ VEC_INLINE void tile(const job *j, const float *const *table, float *const *out,
     vec sum[ROWS][2], b[2];
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; v++)
-        b[v] = !j->bias ? (vec){0}
-               : lanes == VL ? vec_load(j->bias + channel + v * VL)
-                             : vec_load_some(j->bias + channel + v * VL, lanes);
+        b[v] = !j->to->bias ? (vec){0}
+               : lanes == VL ? vec_load(j->to->bias + channel + v * VL)
+                             : vec_load_some(j->to->bias + channel + v * VL, lanes);
 #pragma GCC unroll 8
     for (int m = 0; m < ROWS; m++)
 #pragma GCC unroll 2
@@ -84,6 +86,7 @@ static void run_table(void *context, int64_t task, int worker)
         for (; channel + 2 * VL <= g->ic; channel += 2 * VL) tile(j, table + m, out, left, channel, VL, 2);
         for (; channel + VL <= g->ic; channel += VL) tile(j, table + m, out, left, channel, VL, 1);
         if (channel < g->ic) tile(j, table + m, out, left, channel, g->ic - channel, 1);
+        for (int64_t i = 0; has_epilogue(j->to) && i < left; i++) finish(j->to, out[i], g->ic);
     }
 }
 
@@ -111,8 +114,8 @@ static void forward(const eff_conv_output *y, const eff_conv_input *x, const flo
 {
     char *rest = scratch;
     job j = start(s, &rest);
+    j.to = y;
     j.w = w;
-    j.bias = y->bias;
     grid_forward(&j.g, y->y, x->x, s);
     eff_parallel_for(eff_chunks(grid_positions(&j.g), PIXELS), run_table, &j);
 }
@@ -121,6 +124,7 @@ static void backward_data(float *dx, const float *dy, const float *w, const eff_
 {
     char *rest = scratch;
     job j = start(s, &rest);
+    j.to = &(eff_conv_output){.y = dx};
     j.w = w;
     for (int64_t phase = 0; phase < s->stride_h * s->stride_w; phase++) {
         grid_backward(&j.g, dx, dy, s, phase);

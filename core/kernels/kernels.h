@@ -37,17 +37,20 @@ typedef struct eff_conv_input {
     eff_activation act;
 } eff_conv_input;
 
-/* Where the sums go, with the bias [o] (or NULL) added */
+/* What becomes of the sums: y = act(sums + bias + add), or act(sums + bias) + add where add_last is set */
 typedef struct eff_conv_output {
     real *y;
-    const real *bias;
+    const real *bias; /* [o] or NULL */
+    const real *add;  /* as y (a residual path), or NULL */
+    eff_activation act;
+    bool add_last;
 } eff_conv_output;
 
 typedef struct eff_conv_kernels {
     size_t (*scratch)(const eff_conv_shape *s, eff_pass pass);
     /* Whether the pass can read a scaled input; NULL: never, the caller computes it first. Forward and weights only */
     bool (*reads_scaled)(const eff_conv_shape *s, eff_pass pass);
-    /* y = conv(x, w) + bias */
+    /* y = conv(x, w), finished as eff_conv_output says */
     void (*forward)(const eff_conv_output *y, const eff_conv_input *x, const real *w, const eff_conv_shape *s,
                     void *scratch);
     /* dx [n][h][w][c] */

@@ -3,7 +3,7 @@
 #include "test_kernels_helpers.h"
 
 typedef struct arrays {
-    real *x, *w, *bias, *dy;
+    real *x, *w, *bias, *dy, *add;
     int64_t x_count, w_count, y_count;
 } arrays;
 
@@ -24,6 +24,7 @@ static arrays make_arrays(const eff_conv_shape *s)
     a.w = normal(a.w_count, 2);
     a.bias = normal(s->o, 3);
     a.dy = normal(a.y_count, 4);
+    a.add = normal(a.y_count, 5);
     return a;
 }
 
@@ -33,6 +34,7 @@ static void free_arrays(arrays *a)
     free(a->w);
     free(a->bias);
     free(a->dy);
+    free(a->add);
 }
 
 static int64_t output_count(const arrays *a, eff_pass pass)
@@ -41,14 +43,15 @@ static int64_t output_count(const arrays *a, eff_pass pass)
 }
 
 static real *run_pass(const eff_conv_kernels *k, const eff_conv_shape *s, eff_pass pass, const real *x, const real *w,
-                      const real *bias, const real *dy, int64_t count)
+                      eff_conv_output to, const real *dy, int64_t count)
 {
     real *out = unset(count);
     size_t bytes = k->scratch(s, pass);
     void *scratch = aligned_alloc(64, (bytes + 63) / 64 * 64);
     memset(scratch, 0xff, bytes);
     eff_conv_input in = {.x = x};
-    if (pass == EFF_FORWARD) k->forward(&(eff_conv_output){.y = out, .bias = bias}, &in, w, s, scratch);
+    to.y = out;
+    if (pass == EFF_FORWARD) k->forward(&to, &in, w, s, scratch);
     if (pass == EFF_BACKWARD_DATA) k->backward_data(out, dy, w, s, scratch);
     if (pass == EFF_BACKWARD_WEIGHTS) k->backward_weights(out, dy, &in, s, scratch);
     free(scratch);
@@ -62,7 +65,8 @@ static double terms(const eff_conv_shape *s, eff_pass pass)
     return (double)(s->kh * s->kw * (pass == EFF_FORWARD ? s->c : s->o) / s->groups);
 }
 
-static void check_pass(eff_family family, const eff_conv_shape *s, const arrays *a, eff_pass pass, const real *bias)
+/* Bounds grow with the sums of magnitudes, and with the activation's own error */
+static void check_pass(eff_family family, const eff_conv_shape *s, const arrays *a, eff_pass pass, eff_conv_output to)
 {
     static const char *const names[] = {"forward", "backward_data", "backward_weights"};
     int index = 0;
@@ -70,9 +74,11 @@ static void check_pass(eff_family family, const eff_conv_shape *s, const arrays 
     real *x = magnitudes(a->x, a->x_count), *w = magnitudes(a->w, a->w_count), *dy = magnitudes(a->dy, a->y_count);
     const eff_conv_kernels *reference = next_variant(&index, family, s)->kernels;
     eff_set_threads(1);
-    real *want = run_pass(reference, s, pass, a->x, a->w, bias, a->dy, count);
-    real *scale = run_pass(reference, s, pass, x, w, NULL, dy, count);
-    for (int64_t i = 0; pass == EFF_FORWARD && bias && i < count; i++) scale[i] += real_abs(bias[i % s->o]);
+    real *want = run_pass(reference, s, pass, a->x, a->w, to, a->dy, count);
+    real *scale = run_pass(reference, s, pass, x, w, (eff_conv_output){0}, dy, count);
+    double factor = (to.act == EFF_ACT_NONE ? 1 : 4) + sqrt(terms(s, pass)) / 2;
+    for (int64_t i = 0; i < count; i++)
+        scale[i] += (to.bias ? real_abs(to.bias[i % s->o]) : 0) + (to.add ? real_abs(to.add[i]) : 0);
     index = 0;
     for (const eff_variant *v; (v = next_variant(&index, family, s));) {
         char what[256];
@@ -82,10 +88,10 @@ static void check_pass(eff_family family, const eff_conv_shape *s, const arrays 
         real *first = NULL;
         for (int threads = 1; threads <= MOST_TEST_THREADS; threads++) {
             eff_set_threads(threads);
-            real *got = run_pass(v->kernels, s, pass, a->x, a->w, bias, a->dy, count);
+            real *got = run_pass(v->kernels, s, pass, a->x, a->w, to, a->dy, count);
             if (!first) {
                 first = got;
-                assert_close(got, want, scale, 1 + sqrt(terms(s, pass)) / 2, count, what);
+                assert_close(got, want, scale, factor, count, what);
                 continue;
             }
             assert_same_bits(got, first, count, what);
@@ -103,10 +109,21 @@ static void check_pass(eff_family family, const eff_conv_shape *s, const arrays 
 static void check(eff_family family, const eff_conv_shape *s)
 {
     arrays a = make_arrays(s);
-    check_pass(family, s, &a, EFF_FORWARD, a.bias);
-    check_pass(family, s, &a, EFF_FORWARD, NULL);
-    check_pass(family, s, &a, EFF_BACKWARD_DATA, NULL);
-    check_pass(family, s, &a, EFF_BACKWARD_WEIGHTS, NULL);
+    check_pass(family, s, &a, EFF_FORWARD, (eff_conv_output){.bias = a.bias});
+    check_pass(family, s, &a, EFF_FORWARD, (eff_conv_output){0});
+    check_pass(family, s, &a, EFF_BACKWARD_DATA, (eff_conv_output){0});
+    check_pass(family, s, &a, EFF_BACKWARD_WEIGHTS, (eff_conv_output){0});
+    free_arrays(&a);
+}
+
+static void check_epilogues(eff_family family, const eff_conv_shape *s)
+{
+    arrays a = make_arrays(s);
+    for (eff_activation act = EFF_ACT_NONE; act <= EFF_ACT_SILU; act++) {
+        check_pass(family, s, &a, EFF_FORWARD, (eff_conv_output){.bias = a.bias, .act = act});
+        check_pass(family, s, &a, EFF_FORWARD, (eff_conv_output){.bias = a.bias, .add = a.add, .act = act});
+        check_pass(family, s, &a, EFF_FORWARD, (eff_conv_output){.add = a.add, .act = act, .add_last = true});
+    }
     free_arrays(&a);
 }
 
@@ -168,6 +185,22 @@ static void conv2d_many_pixels(void **state)
     check(EFF_FAMILY_CONV2D, &dense);
 }
 
+static void epilogues(void **state)
+{
+    (void)state;
+    static const int64_t channels[] = {1, 7, 16, 33, 48, 65};
+    for (int i = 0; i < 6; i++) {
+        int64_t c = channels[i];
+        eff_conv_shape dense = shape(2, 5, 6, 3, c, i % 2 ? 1 : 3, 1), strided = shape(1, 7, 9, 5, c, 3, 2);
+        eff_conv_shape depthwise = shape(2, 6, 5, c, c, 3, 1 + i % 2), multiplier = shape(1, 5, 6, 7, 21, 3, 1);
+        depthwise.groups = c, multiplier.groups = 7;
+        check_epilogues(EFF_FAMILY_CONV2D, &dense);
+        check_epilogues(EFF_FAMILY_CONV2D, &strided);
+        check_epilogues(EFF_FAMILY_DEPTHWISE, &depthwise);
+        check_epilogues(EFF_FAMILY_DEPTHWISE, &multiplier);
+    }
+}
+
 static void depthwise_windows(void **state)
 {
     (void)state;
@@ -209,6 +242,7 @@ int main(void)
         cmocka_unit_test(conv2d_windows),
         cmocka_unit_test(conv2d_odd_geometry),
         cmocka_unit_test(conv2d_many_pixels),
+        cmocka_unit_test(epilogues),
         cmocka_unit_test(depthwise_windows),
         cmocka_unit_test(depthwise_odd_geometry),
     };

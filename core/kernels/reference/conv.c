@@ -10,8 +10,9 @@ enum { BLOCK = 64 };
 typedef struct problem {
     const eff_conv_shape *s;
     const eff_conv_input *in;
+    const eff_conv_output *to;
     real *out;
-    const real *dy, *w, *bias;
+    const real *dy, *w;
 } problem;
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -41,13 +42,19 @@ static real input_at(const problem *p, int64_t n, int64_t y, int64_t x, int64_t 
     return in->gate ? value * in->gate[n * s->c + i] : value;
 }
 
+static real finished(const eff_conv_output *to, double sum, int64_t place)
+{
+    real add = to->add ? to->add[place] : 0;
+    return to->add_last ? scalar_activation(to->act, (real)sum) + add : scalar_activation(to->act, (real)(sum + add));
+}
+
 /* Output channels first .. first + columns of one group at one output pixel */
 static void forward_block(const problem *p, int64_t n, int64_t oy, int64_t ox, int64_t first, int64_t columns)
 {
     const eff_conv_shape *s = p->s;
     int64_t cg = s->c / s->groups, group = first / (s->o / s->groups);
     double sum[BLOCK];
-    for (int64_t j = 0; j < columns; j++) sum[j] = p->bias ? p->bias[first + j] : 0;
+    for (int64_t j = 0; j < columns; j++) sum[j] = p->to->bias ? p->to->bias[first + j] : 0;
     for (int64_t ky = 0; ky < s->kh; ky++) {
         int64_t iy = oy * s->stride_h + ky * s->dilation_h - s->pad_top;
         if (iy < 0 || iy >= s->h) continue;
@@ -61,8 +68,8 @@ static void forward_block(const problem *p, int64_t n, int64_t oy, int64_t ox, i
             }
         }
     }
-    real *y = p->out + ((n * s->oh + oy) * s->ow + ox) * s->o + first;
-    for (int64_t j = 0; j < columns; j++) y[j] = (real)sum[j];
+    int64_t place = ((n * s->oh + oy) * s->ow + ox) * s->o + first;
+    for (int64_t j = 0; j < columns; j++) p->to->y[place + j] = finished(p->to, sum[j], place + j);
 }
 
 static void forward_row(void *context, int64_t row, int worker)
@@ -81,7 +88,7 @@ static void forward(const eff_conv_output *y, const eff_conv_input *x, const rea
                     void *scratch)
 {
     (void)scratch;
-    problem p = {.s = s, .in = x, .out = y->y, .w = w, .bias = y->bias};
+    problem p = {.s = s, .in = x, .to = y, .w = w};
     eff_parallel_for(s->n * s->oh, forward_row, &p);
 }
 

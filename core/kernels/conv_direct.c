@@ -10,6 +10,7 @@
 #include "kernels/conv_direct.h"
 #include "kernels/conv_epilogue.h"
 #include "kernels/conv_grid.h"
+#include "kernels/simd/scaled.h"
 #include "kernels/variants.h"
 
 /* Pixels of a register tile for panels of 1, 2 and 3 vectors, and pixels of a table (a multiple of each) */
@@ -25,8 +26,12 @@ typedef struct product {
     const float *w;  /* [kh][kw][c][o], as given */
     bool transposed; /* the input channels are w's o and the outputs its c */
     const eff_conv_output *to;
+    const eff_conv_input *scaled; /* NULL: the input is read as it is */
+    int64_t image_pixels;         /* of a scaled input */
     float *packed, *bias;
     const float **tables; /* one a worker */
+    float *rows;          /* [worker][PIXELS][row_pitch]: the rows of a scaled input */
+    int64_t row_pitch;
     int64_t panel_groups;
 } product;
 
@@ -139,6 +144,14 @@ static void run_panel(const product *p, const float **table, int64_t pixels, pan
     }
 }
 
+/* Points the only tap of a table at scaled copies of its rows. */
+static void scale_input(const product *p, const float **table, int64_t first, int64_t pixels, int worker)
+{
+    float *rows = p->rows + worker * PIXELS * p->row_pitch;
+    scaled_rows(rows, p->row_pitch, p->scaled, p->g.ic, p->image_pixels, first, pixels, 0, p->g.ic);
+    for (int64_t i = 0; i < pixels; i++) table[i] = rows + i * p->row_pitch;
+}
+
 /* Task: PIXELS positions of the grid times one group of panels */
 static void run_task(void *context, int64_t task, int worker)
 {
@@ -149,6 +162,7 @@ static void run_task(void *context, int64_t task, int worker)
     int64_t pixels = left < PIXELS ? left : PIXELS;
     const float **table = p->tables + worker * (g->taps + 1) * PIXELS;
     grid_fill_table(table, g, first, pixels);
+    if (p->scaled) scale_input(p, table, first, pixels, worker);
     for (int64_t i = group * panels / p->panel_groups; i < (group + 1) * panels / p->panel_groups; i++)
         run_panel(p, table, pixels, panel_at(vectors, i));
 }
@@ -164,12 +178,15 @@ static void run_product(product *p)
 
 /* ---- the passes ---- */
 
+/* Pitch of scaled rows: a vector more than they need, so that rows of a power of two do not share cache sets */
+static int64_t row_pitch(int64_t channels) { return (vectors_of(channels) + 1) * VL; }
+
 static size_t product_scratch(int64_t ic, int64_t oc, int64_t taps)
 {
     size_t lanes = (size_t)(vectors_of(oc) * VL);
     return round_to_line(lanes * (size_t)(ic * taps) * sizeof(float)) + round_to_line(lanes * sizeof(float)) +
            round_to_line((size_t)ic * sizeof(float)) + round_to_line((size_t)taps * sizeof(grid_tap)) +
-           (size_t)eff_threads() * grid_table_bytes(taps, PIXELS);
+           round_to_line((size_t)eff_threads() * grid_table_bytes(taps, PIXELS));
 }
 
 static product start_product(const eff_conv_output *to, const float *w, int64_t ic, int64_t oc, int64_t taps,
@@ -182,7 +199,8 @@ static product start_product(const eff_conv_output *to, const float *w, int64_t 
     p.bias = take(&rest, lanes * sizeof(float));
     float *zeros = take(&rest, (size_t)ic * sizeof(float));
     p.g.tap = take(&rest, (size_t)taps * sizeof(grid_tap));
-    p.tables = (const float **)rest;
+    p.tables = (const float **)take(&rest, (size_t)eff_threads() * grid_table_bytes(taps, PIXELS));
+    p.rows = (float *)rest;
     p.g.zeros = zeros;
     p.g.pitch = PIXELS;
     memset(p.bias, 0, lanes * sizeof(float));
@@ -194,7 +212,16 @@ static size_t scratch_size(const eff_conv_shape *s, eff_pass pass)
 {
     if (pass == EFF_BACKWARD_WEIGHTS) return ISA_NAME(eff_conv_direct_weights_scratch)(s);
     int64_t taps = s->kh * s->kw;
-    return pass == EFF_FORWARD ? product_scratch(s->c, s->o, taps) : product_scratch(s->o, s->c, taps);
+    if (pass == EFF_BACKWARD_DATA) return product_scratch(s->o, s->c, taps);
+    size_t rows = (size_t)(eff_threads() * PIXELS * row_pitch(s->c)) * sizeof(float);
+    return product_scratch(s->c, s->o, taps) + (pointwise(s) ? rows : 0);
+}
+
+/* Each pixel is read by one output pixel, so its scaling is computed once for a task. */
+static bool reads_scaled(const eff_conv_shape *s, eff_pass pass)
+{
+    (void)pass;
+    return pointwise(s);
 }
 
 static void forward(const eff_conv_output *y, const eff_conv_input *x, const float *w, const eff_conv_shape *s,
@@ -202,6 +229,11 @@ static void forward(const eff_conv_output *y, const eff_conv_input *x, const flo
 {
     product p = start_product(y, w, s->c, s->o, s->kh * s->kw, scratch);
     if (y->bias) memcpy(p.bias, y->bias, (size_t)s->o * sizeof(float));
+    if (x->scale) {
+        p.scaled = x;
+        p.image_pixels = s->h * s->w;
+        p.row_pitch = row_pitch(s->c);
+    }
     grid_forward(&p.g, y->y, x->x, s);
     run_product(&p);
 }
@@ -219,7 +251,7 @@ static void backward_data(float *dx, const float *dy, const float *w, const eff_
 
 static bool supports(const void *problem) { return ((const eff_conv_shape *)problem)->groups == 1; }
 
-static const eff_conv_kernels kernels = {scratch_size, NULL, forward, backward_data, ISA_NAME(eff_conv_direct_weights)};
+static const eff_conv_kernels kernels = {scratch_size, reads_scaled, forward, backward_data, ISA_NAME(eff_conv_direct_weights)};
 
 const eff_variant ISA_NAME(eff_variant_conv2d_direct) = {
     .name = "conv2d.direct." ISA_TEXT,

@@ -21,6 +21,13 @@ static inline panel panel_at(int64_t vectors, int64_t i)
     return (panel){first, vectors - first < 2 ? 1 : 2};
 }
 
+/* Whether the convolution is a plain matrix product: output pixel i reads input pixel i alone. */
+static inline bool pointwise(const eff_conv_shape *s)
+{
+    return s->kh == 1 && s->kw == 1 && s->stride_h == 1 && s->stride_w == 1 && s->oh == s->h && s->ow == s->w &&
+           s->pad_top == 0 && s->pad_left == 0;
+}
+
 size_t ISA_NAME(eff_conv_direct_weights_scratch)(const eff_conv_shape *s);
 void ISA_NAME(eff_conv_direct_weights)(float *dw, const float *dy, const eff_conv_input *x, const eff_conv_shape *s,
                                        void *scratch);

@@ -4,10 +4,14 @@
  * dy is packed once a panel and then meets every tap and input channel while it is in the cache. For parallel work
  * the problem is cut over panels, over (tap, input channels) and, where that is not enough, over fixed chunks of
  * pixels whose partial sums are added in order; the cuts depend on the shape alone.
+ *
+ * A scaled input (1x1 only) is what gets packed, so that it is scaled once: x and dy change places, and the sum of the
+ * chunks is transposed.
  */
 #include "base/parallel.h"
 #include "kernels/conv_direct.h"
 #include "kernels/conv_grid.h"
+#include "kernels/simd/scaled.h"
 
 #if EFF_ISA_BUILD == 2
 enum { ROWS = 8 }; /* input channels of a tile */
@@ -27,6 +31,7 @@ typedef struct job {
     const eff_conv_shape *s;
     float *dw, *partial; /* partial [chunk][tap][c][o]; dw itself when there is one chunk */
     const float *dy, *x;
+    const eff_conv_input *scaled; /* in the place of dy; NULL where x and dy have not changed places */
     char *buffers; /* [worker]: a block's packed dy, then its runs */
     int64_t panels, groups, chunks, units; /* a unit is one tap of ROWS input channels */
 } job;
@@ -56,16 +61,35 @@ static job plan(const eff_conv_shape *s)
     return j;
 }
 
+static size_t partial_bytes(const eff_conv_shape *s, int64_t least_chunks)
+{
+    int64_t chunks = plan(s).chunks;
+    return chunks >= least_chunks ? (size_t)(chunks * weight_count(s)) * sizeof(float) : 0;
+}
+
+static eff_conv_shape swapped(const eff_conv_shape *s)
+{
+    eff_conv_shape t = *s;
+    t.c = s->o;
+    t.o = s->c;
+    return t;
+}
+
 size_t ISA_NAME(eff_conv_direct_weights_scratch)(const eff_conv_shape *s)
 {
-    job j = plan(s);
-    size_t partial = j.chunks > 1 ? (size_t)(j.chunks * weight_count(s)) * sizeof(float) : 0;
-    return round_to_line(partial) + (size_t)eff_threads() * buffer_bytes;
+    eff_conv_shape t = swapped(s);
+    size_t straight = partial_bytes(s, 2), turned = pointwise(s) ? partial_bytes(&t, 1) : 0;
+    return round_to_line(straight > turned ? straight : turned) + (size_t)eff_threads() * buffer_bytes;
 }
 
 static void pack_dy(float *to, const job *j, int64_t first, int64_t count, panel part)
 {
     int64_t o = j->s->o, start = part.first * VL, whole = (o - start) / VL, rest = (o - start) % VL;
+    if (j->scaled) {
+        int64_t lanes = part.vectors * VL, columns = o - start < lanes ? o - start : lanes;
+        scaled_rows(to, lanes, j->scaled, o, j->s->h * j->s->w, first, count, start, columns);
+        return;
+    }
     for (int64_t p = 0; p < count; p++) {
         const float *from = j->dy + (first + p) * o + start;
         for (int v = 0; v < part.vectors; v++, to += VL)
@@ -206,9 +230,46 @@ static void add_partial(void *context, int64_t slice, int worker)
         for (int64_t i = slice * SLICE; i < end; i++) j->dw[i] += j->partial[chunk * count + i];
 }
 
+/* Task: VL rows of dw [c][o] from the chunks' sums [o][c] */
+static void add_turned(void *context, int64_t task, int worker)
+{
+    (void)worker;
+    const job *j = context;
+    int64_t c = j->s->o, o = j->s->c, i = task * VL, rows = c - i < VL ? c - i : VL;
+    for (int64_t k = 0; k < o; k += VL) {
+        vec block[VL];
+        int64_t columns = o - k < VL ? o - k : VL;
+        for (int64_t m = 0; m < VL; m++) {
+            block[m] = (vec){0};
+            for (int64_t chunk = 0; m < columns && chunk < j->chunks; chunk++)
+                block[m] += vec_load_some(j->partial + (chunk * o + k + m) * c + i, rows);
+        }
+        vec_transpose(block);
+        for (int64_t m = 0; m < rows; m++) vec_store_some(j->dw + (i + m) * o + k, block[m], columns);
+    }
+}
+
+static void turned_weights(float *dw, const float *dy, const eff_conv_input *x, const eff_conv_shape *s, void *scratch)
+{
+    eff_conv_shape turned = swapped(s);
+    job j = plan(&turned);
+    char *rest = scratch;
+    j.dw = dw;
+    j.x = dy;
+    j.scaled = x;
+    j.partial = take(&rest, partial_bytes(&turned, 1));
+    j.buffers = rest;
+    eff_parallel_for(j.panels * j.groups * j.chunks, run_task, &j);
+    eff_parallel_for(eff_chunks(s->c, VL), add_turned, &j);
+}
+
 void ISA_NAME(eff_conv_direct_weights)(float *dw, const float *dy, const eff_conv_input *x, const eff_conv_shape *s,
                                        void *scratch)
 {
+    if (x->scale) {
+        turned_weights(dw, dy, x, s, scratch);
+        return;
+    }
     job j = plan(s);
     char *rest = scratch;
     j.dw = dw;

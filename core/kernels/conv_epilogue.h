@@ -2,13 +2,7 @@
 #ifndef EFF_KERNELS_CONV_EPILOGUE_H
 #define EFF_KERNELS_CONV_EPILOGUE_H
 
-#include "kernels/kernels.h"
-#include "kernels/simd/math.h"
-
-VEC_INLINE vec vec_activate(vec x, const eff_activation act)
-{
-    return act == EFF_ACT_SILU ? vec_silu(x) : act == EFF_ACT_RELU ? vec_relu(x) : x;
-}
+#include "kernels/simd/activation.h"
 
 VEC_INLINE vec finished(vec y, vec add, const eff_activation act, bool add_last)
 {

@@ -5,7 +5,7 @@
  * from that mean (merged as Chan et al. 1983 have it), so x is read from memory once and nothing cancels.
  */
 #include "base/parallel.h"
-#include "kernels/simd/math.h"
+#include "kernels/simd/activation.h"
 #include "kernels/variants.h"
 
 enum {
@@ -38,16 +38,6 @@ static size_t scratch_size(int64_t rows, int64_t c)
     return (size_t)(chunk_count(rows, c) * 2 * c) * sizeof(float);
 }
 
-VEC_INLINE vec get(const float *p, const int64_t lanes) { return lanes == VL ? vec_load(p) : vec_load_some(p, lanes); }
-
-VEC_INLINE void put(float *p, vec v, const int64_t lanes)
-{
-    if (lanes == VL)
-        vec_store(p, v);
-    else
-        vec_store_some(p, v, lanes);
-}
-
 /* Calls body(job, first row, rows <= ROWS, channel, lanes) for all channels of rows first .. end. The body is a
  * constant of each inlined copy. */
 VEC_INLINE void walk(const job *j, int64_t first, int64_t end, float *sums,
@@ -65,20 +55,20 @@ VEC_INLINE void walk(const job *j, int64_t first, int64_t end, float *sums,
 /* Sums are of x - origin, where the origin is the first row: nothing is lost to an offset that all rows share. */
 VEC_INLINE void add_rows(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes)
 {
-    vec sum = {0}, origin = get(j->x + i, lanes);
-    for (int64_t r = row; r < row + count; r++) sum += get(j->x + r * j->c + i, lanes) - origin;
-    put(sums + i, get(sums + i, lanes) + sum, lanes);
+    vec sum = {0}, origin = vec_get(j->x + i, lanes);
+    for (int64_t r = row; r < row + count; r++) sum += vec_get(j->x + r * j->c + i, lanes) - origin;
+    vec_put(sums + i, vec_get(sums + i, lanes) + sum, lanes);
 }
 
 /* sums = [mean of x - origin][squared deviations from it] */
 VEC_INLINE void add_squares(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes)
 {
-    vec sum = {0}, origin = get(j->x + i, lanes), mean = get(sums + i, lanes);
+    vec sum = {0}, origin = vec_get(j->x + i, lanes), mean = vec_get(sums + i, lanes);
     for (int64_t r = row; r < row + count; r++) {
-        vec d = get(j->x + r * j->c + i, lanes) - origin - mean;
+        vec d = vec_get(j->x + r * j->c + i, lanes) - origin - mean;
         sum += d * d;
     }
-    put(sums + j->c + i, get(sums + j->c + i, lanes) + sum, lanes);
+    vec_put(sums + j->c + i, vec_get(sums + j->c + i, lanes) + sum, lanes);
 }
 
 /* Task: mean and squared deviations of one chunk */
@@ -126,20 +116,6 @@ static void statistics(float *mean, float *variance, const float *x, int64_t row
     eff_parallel_for(eff_chunks(c, CHANNELS), statistics_merge, &j);
 }
 
-/* ---- the activation ---- */
-
-VEC_INLINE vec activate(vec z, const eff_activation act)
-{
-    return act == EFF_ACT_SILU ? vec_silu(z) : act == EFF_ACT_RELU ? vec_relu(z) : z;
-}
-
-VEC_INLINE vec through_slope(vec dy, vec z, const eff_activation act)
-{
-    return act == EFF_ACT_SILU   ? dy * vec_silu_slope(z)
-           : act == EFF_ACT_RELU ? vec_select(z <= 0.0f, (vec){0}, dy)
-                                 : dy;
-}
-
 /* Defines name_none, name_relu and name_silu for walk, from name(..., act). */
 #define FOR_EACH_ACTIVATION(name)                                                                                      \
     VEC_INLINE void name##_none(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes) \
@@ -175,9 +151,9 @@ VEC_INLINE void apply_rows(const job *j, float *sums, int64_t row, int64_t count
                            const eff_activation act)
 {
     (void)sums;
-    vec scale = get(j->gamma + i, lanes), shift = get(j->beta + i, lanes);
+    vec scale = vec_get(j->gamma + i, lanes), shift = vec_get(j->beta + i, lanes);
     for (int64_t r = row; r < row + count; r++)
-        put(j->out + r * j->c + i, activate(get(j->x + r * j->c + i, lanes) * scale + shift, act), lanes);
+        vec_put(j->out + r * j->c + i, vec_activate(vec_get(j->x + r * j->c + i, lanes) * scale + shift, act), lanes);
 }
 FOR_EACH_ACTIVATION(apply_rows)
 
@@ -193,16 +169,16 @@ static void apply(float *y, const float *x, const float *scale, const float *shi
 VEC_INLINE void reduce_rows(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes,
                             const eff_activation act)
 {
-    vec mean = get(j->mean + i, lanes), rstd = get(j->rstd + i, lanes);
-    vec gamma = get(j->gamma + i, lanes), beta = get(j->beta + i, lanes), dgamma = {0}, dbeta = {0};
+    vec mean = vec_get(j->mean + i, lanes), rstd = vec_get(j->rstd + i, lanes);
+    vec gamma = vec_get(j->gamma + i, lanes), beta = vec_get(j->beta + i, lanes), dgamma = {0}, dbeta = {0};
     for (int64_t r = row; r < row + count; r++) {
-        vec x_hat = (get(j->x + r * j->c + i, lanes) - mean) * rstd;
-        vec dz = through_slope(get(j->dy + r * j->c + i, lanes), x_hat * gamma + beta, act);
+        vec x_hat = (vec_get(j->x + r * j->c + i, lanes) - mean) * rstd;
+        vec dz = vec_through_slope(vec_get(j->dy + r * j->c + i, lanes), x_hat * gamma + beta, act);
         dgamma += dz * x_hat;
         dbeta += dz;
     }
-    put(sums + i, get(sums + i, lanes) + dgamma, lanes);
-    put(sums + j->c + i, get(sums + j->c + i, lanes) + dbeta, lanes);
+    vec_put(sums + i, vec_get(sums + i, lanes) + dgamma, lanes);
+    vec_put(sums + j->c + i, vec_get(sums + j->c + i, lanes) + dbeta, lanes);
 }
 FOR_EACH_ACTIVATION(reduce_rows)
 
@@ -235,17 +211,17 @@ VEC_INLINE void backward_rows(const job *j, float *sums, int64_t row, int64_t co
                               const eff_activation act)
 {
     (void)sums;
-    vec mean = get(j->mean + i, lanes), rstd = get(j->rstd + i, lanes);
-    vec gamma = get(j->gamma + i, lanes), beta = get(j->beta + i, lanes), scale = gamma * rstd;
+    vec mean = vec_get(j->mean + i, lanes), rstd = vec_get(j->rstd + i, lanes);
+    vec gamma = vec_get(j->gamma + i, lanes), beta = vec_get(j->beta + i, lanes), scale = gamma * rstd;
     vec slope = {0}, level = {0};
     if (j->dgamma) {
-        slope = get(j->dgamma + i, lanes) / (float)j->rows;
-        level = get(j->dbeta + i, lanes) / (float)j->rows;
+        slope = vec_get(j->dgamma + i, lanes) / (float)j->rows;
+        level = vec_get(j->dbeta + i, lanes) / (float)j->rows;
     }
     for (int64_t r = row; r < row + count; r++) {
-        vec x_hat = (get(j->x + r * j->c + i, lanes) - mean) * rstd;
-        vec dz = through_slope(get(j->dy + r * j->c + i, lanes), x_hat * gamma + beta, act);
-        put(j->out + r * j->c + i, scale * (dz - (level + x_hat * slope)), lanes);
+        vec x_hat = (vec_get(j->x + r * j->c + i, lanes) - mean) * rstd;
+        vec dz = vec_through_slope(vec_get(j->dy + r * j->c + i, lanes), x_hat * gamma + beta, act);
+        vec_put(j->out + r * j->c + i, scale * (dz - (level + x_hat * slope)), lanes);
     }
 }
 FOR_EACH_ACTIVATION(backward_rows)

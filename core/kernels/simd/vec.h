@@ -62,6 +62,17 @@ VEC_INLINE void vec_store_some(float *p, vec v, int64_t count)
 #endif
 }
 
+/* A whole vector, or the first lanes of one, by a `lanes` that is a constant where it is VL */
+VEC_INLINE vec vec_get(const float *p, const int64_t lanes) { return lanes == VL ? vec_load(p) : vec_load_some(p, lanes); }
+
+VEC_INLINE void vec_put(float *p, vec v, const int64_t lanes)
+{
+    if (lanes == VL)
+        vec_store(p, v);
+    else
+        vec_store_some(p, v, lanes);
+}
+
 /* Lane by lane: mask ? a : b, where a mask is the result of a comparison */
 VEC_INLINE vec vec_select(veci mask, vec a, vec b) { return (vec)((mask & (veci)a) | (~mask & (veci)b)); }
 

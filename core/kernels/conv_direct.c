@@ -23,12 +23,11 @@ enum { LEAST_TASKS = 32 };
 
 typedef struct product {
     grid g;
-    const float *w;  /* [kh][kw][c][o], as given */
-    bool transposed; /* the input channels are w's o and the outputs its c */
     const eff_conv_output *to;
     const eff_conv_input *scaled; /* NULL: the input is read as it is */
     int64_t image_pixels;         /* of a scaled input */
-    float *packed, *bias;
+    const float *packed;
+    float *bias;
     const float **tables; /* one a worker */
     float *rows;          /* [worker][PIXELS][row_pitch]: the rows of a scaled input */
     int64_t row_pitch;
@@ -38,6 +37,19 @@ typedef struct product {
 static int64_t vectors_of(int64_t channels) { return eff_chunks(channels, VL); }
 
 /* ---- packing ---- */
+
+typedef struct packing {
+    float *packed;
+    const float *w; /* [kh][kw][c][o] */
+    int64_t ic, oc, taps;
+    const grid_tap *tap; /* NULL: all, in order */
+    bool transposed;     /* ic is w's o, and oc its c */
+} packing;
+
+static size_t packed_size(int64_t ic, int64_t oc, int64_t taps)
+{
+    return (size_t)(vectors_of(oc) * VL * ic * taps) * sizeof(float);
+}
 
 static void pack_straight(float *to, const float *w, int64_t rows, int64_t row_length, int64_t columns, int64_t lanes)
 {
@@ -65,21 +77,22 @@ static void pack_transposed(float *to, const float *w, int64_t rows, int64_t col
 }
 
 /* Task: one panel of one tap */
-static void pack(void *context, int64_t task, int worker)
+static void pack_panel(void *context, int64_t task, int worker)
 {
     (void)worker;
-    const product *p = context;
-    const grid *g = &p->g;
-    panel part = panel_at(vectors_of(g->oc), task / g->taps);
-    int64_t t = task % g->taps, lanes = part.vectors * VL, first = part.first * VL;
-    int64_t columns = g->oc - first < lanes ? g->oc - first : lanes;
-    float *to = p->packed + first * g->taps * g->ic + t * g->ic * lanes;
-    const float *w = p->w + g->tap[t].index * g->ic * g->oc;
+    const packing *p = context;
+    panel part = panel_at(vectors_of(p->oc), task / p->taps);
+    int64_t t = task % p->taps, lanes = part.vectors * VL, first = part.first * VL;
+    int64_t columns = p->oc - first < lanes ? p->oc - first : lanes;
+    float *to = p->packed + first * p->taps * p->ic + t * p->ic * lanes;
+    const float *w = p->w + (p->tap ? p->tap[t].index : t) * p->ic * p->oc;
     if (p->transposed)
-        pack_transposed(to, w + first * g->ic, g->ic, columns, lanes);
+        pack_transposed(to, w + first * p->ic, p->ic, columns, lanes);
     else
-        pack_straight(to, w + first, g->ic, g->oc, columns, lanes);
+        pack_straight(to, w + first, p->ic, p->oc, columns, lanes);
 }
+
+static void run_packing(packing *p) { eff_parallel_for(panel_count(vectors_of(p->oc)) * p->taps, pack_panel, p); }
 
 /* ---- the register tile ---- */
 
@@ -172,7 +185,6 @@ static void run_product(product *p)
     int64_t chunks = eff_chunks(grid_positions(&p->g), PIXELS), panels = panel_count(vectors_of(p->g.oc));
     if (chunks == 0) return;
     p->panel_groups = eff_chunks(LEAST_TASKS, chunks) < panels ? eff_chunks(LEAST_TASKS, chunks) : panels;
-    eff_parallel_for(panels * p->g.taps, pack, p);
     eff_parallel_for(chunks * p->panel_groups, run_task, p);
 }
 
@@ -184,18 +196,17 @@ static int64_t row_pitch(int64_t channels) { return (vectors_of(channels) + 1) *
 static size_t product_scratch(int64_t ic, int64_t oc, int64_t taps)
 {
     size_t lanes = (size_t)(vectors_of(oc) * VL);
-    return round_to_line(lanes * (size_t)(ic * taps) * sizeof(float)) + round_to_line(lanes * sizeof(float)) +
+    return round_to_line(packed_size(ic, oc, taps)) + round_to_line(lanes * sizeof(float)) +
            round_to_line((size_t)ic * sizeof(float)) + round_to_line((size_t)taps * sizeof(grid_tap)) +
            round_to_line((size_t)eff_threads() * grid_table_bytes(taps, PIXELS));
 }
 
-static product start_product(const eff_conv_output *to, const float *w, int64_t ic, int64_t oc, int64_t taps,
-                             void *scratch)
+/* The scratch begins with room for packed weights. */
+static product start_product(const eff_conv_output *to, int64_t ic, int64_t oc, int64_t taps, void *scratch)
 {
-    product p = {.to = to, .w = w};
-    char *rest = scratch;
+    product p = {.to = to, .packed = scratch};
+    char *rest = (char *)scratch + round_to_line(packed_size(ic, oc, taps));
     size_t lanes = (size_t)(vectors_of(oc) * VL);
-    p.packed = take(&rest, lanes * (size_t)(ic * taps) * sizeof(float));
     p.bias = take(&rest, lanes * sizeof(float));
     float *zeros = take(&rest, (size_t)ic * sizeof(float));
     p.g.tap = take(&rest, (size_t)taps * sizeof(grid_tap));
@@ -224,10 +235,19 @@ static bool reads_scaled(const eff_conv_shape *s, eff_pass pass)
     return pointwise(s);
 }
 
-static void forward(const eff_conv_output *y, const eff_conv_input *x, const float *w, const eff_conv_shape *s,
-                    void *scratch)
+static size_t packed_bytes(const eff_conv_shape *s) { return packed_size(s->c, s->o, s->kh * s->kw); }
+
+static void pack(void *packed, const float *w, const eff_conv_shape *s)
 {
-    product p = start_product(y, w, s->c, s->o, s->kh * s->kw, scratch);
+    packing p = {.packed = packed, .w = w, .ic = s->c, .oc = s->o, .taps = s->kh * s->kw};
+    run_packing(&p);
+}
+
+static void forward_packed(const eff_conv_output *y, const eff_conv_input *x, const void *packed,
+                           const eff_conv_shape *s, void *scratch)
+{
+    product p = start_product(y, s->c, s->o, s->kh * s->kw, scratch);
+    p.packed = packed;
     if (y->bias) memcpy(p.bias, y->bias, (size_t)s->o * sizeof(float));
     if (x->scale) {
         p.scaled = x;
@@ -238,20 +258,32 @@ static void forward(const eff_conv_output *y, const eff_conv_input *x, const flo
     run_product(&p);
 }
 
+static void forward(const eff_conv_output *y, const eff_conv_input *x, const float *w, const eff_conv_shape *s,
+                    void *scratch)
+{
+    pack(scratch, w, s);
+    forward_packed(y, x, scratch, s, scratch);
+}
+
 static void backward_data(float *dx, const float *dy, const float *w, const eff_conv_shape *s, void *scratch)
 {
     eff_conv_output to = {.y = dx};
-    product p = start_product(&to, w, s->o, s->c, s->kh * s->kw, scratch);
-    p.transposed = true;
+    product p = start_product(&to, s->o, s->c, s->kh * s->kw, scratch);
     for (int64_t phase = 0; phase < s->stride_h * s->stride_w; phase++) {
         grid_backward(&p.g, dx, dy, s, phase);
+        packing weights = {.packed = scratch, .w = w, .ic = s->o, .oc = s->c, .taps = p.g.taps, .tap = p.g.tap,
+                           .transposed = true};
+        run_packing(&weights);
         run_product(&p);
     }
 }
 
 static bool supports(const void *problem) { return ((const eff_conv_shape *)problem)->groups == 1; }
 
-static const eff_conv_kernels kernels = {scratch_size, reads_scaled, forward, backward_data, ISA_NAME(eff_conv_direct_weights)};
+static const eff_conv_kernels kernels = {
+    .scratch = scratch_size, .reads_scaled = reads_scaled, .forward = forward, .backward_data = backward_data,
+    .backward_weights = ISA_NAME(eff_conv_direct_weights), .packed_bytes = packed_bytes, .pack = pack,
+    .forward_packed = forward_packed};
 
 const eff_variant ISA_NAME(eff_variant_conv2d_direct) = {
     .name = "conv2d.direct." ISA_TEXT,

@@ -225,7 +225,8 @@ static bool supports(const void *problem)
     return s->groups == s->c && s->o == s->c;
 }
 
-static const eff_conv_kernels kernels = {scratch_size, NULL, forward, backward_data, backward_weights};
+static const eff_conv_kernels kernels = {.scratch = scratch_size, .forward = forward, .backward_data = backward_data,
+                                         .backward_weights = backward_weights};
 
 const eff_variant ISA_NAME(eff_variant_depthwise_direct) = {
     .name = "depthwise.direct." ISA_TEXT,

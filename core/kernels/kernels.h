@@ -57,6 +57,12 @@ typedef struct eff_conv_kernels {
     void (*backward_data)(real *dx, const real *dy, const real *w, const eff_conv_shape *s, void *scratch);
     /* dw, shaped as w */
     void (*backward_weights)(real *dw, const real *dy, const eff_conv_input *x, const eff_conv_shape *s, void *scratch);
+    /* For weights that stay the same from call to call, in the order in which forward reads them; they depend on kh,
+     * kw, c and o alone. NULL where forward reads w as it is. Scratch is that of forward. */
+    size_t (*packed_bytes)(const eff_conv_shape *s);
+    void (*pack)(void *packed, const real *w, const eff_conv_shape *s);
+    void (*forward_packed)(const eff_conv_output *y, const eff_conv_input *x, const void *packed,
+                           const eff_conv_shape *s, void *scratch);
 } eff_conv_kernels;
 
 /* ---- family "norm": per-channel normalisation of x [rows][c], fused with an activation ----

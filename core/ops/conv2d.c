@@ -3,10 +3,15 @@
 #include "base/pool.h"
 #include "kernels/variants.h"
 #include "ops/broadcast.h"
+#include "ops/conv_packing.h"
 #include "ops/window.h"
 
-enum { X, WEIGHT, BIAS };
-enum { STRIDE = 3, PADDING, DILATION, GROUPS };
+#include <string.h>
+
+enum { X, WEIGHT, BIAS, ADD };
+enum { STRIDE = 3, PADDING, DILATION, GROUPS, ACTIVATION, ADD_LAST = 9, KEEP_PACKED };
+
+static const char *const activations[] = {"none", "relu", "silu", NULL};
 
 static eff_status geometry(eff_conv_shape *s, const eff_call *c)
 {
@@ -43,14 +48,29 @@ static eff_status check_channels(const eff_call *c)
     return EFF_OK;
 }
 
+/* The activation and the residual path are for inference: backward knows nothing of them. */
+static eff_status check_epilogue(const eff_call *c, const eff_conv_shape *s)
+{
+    char add[EFF_SHAPE_TEXT], y[EFF_SHAPE_TEXT];
+    const eff_tensor *t = c->in[ADD];
+    if (c->training && (t || c->arg[ACTIVATION].i))
+        return eff_fail(EFF_E_STATE, "conv2d: activation and add have no gradient (use them within no_grad, or apply "
+                                     "relu, silu and + to the result)");
+    int64_t shape[4] = {s->n, s->oh, s->ow, s->o};
+    if (!t || (t->ndim == 4 && memcmp(t->shape, shape, sizeof shape) == 0)) return EFF_OK;
+    return eff_fail(EFF_E_SHAPE, "conv2d: add is %s, wanted the result's %s", eff_shape_text(add, t->ndim, t->shape),
+                    eff_shape_text(y, 4, shape));
+}
+
 static eff_status shape(eff_call *c)
 {
     eff_conv_shape s;
-    for (int i = 0; i < 3; i++) EFF_TRY(eff_want_dtype(c, i, EFF_REAL));
+    for (int i = 0; i < 4; i++) EFF_TRY(eff_want_dtype(c, i, EFF_REAL));
     EFF_TRY(eff_want_ndim(c, X, 4));
     EFF_TRY(eff_want_ndim(c, WEIGHT, 4));
     EFF_TRY(check_channels(c));
     EFF_TRY(geometry(&s, c));
+    EFF_TRY(check_epilogue(c, &s));
     eff_spec_set(c, 0, EFF_REAL, 4, (int64_t[]){s.n, s.oh, s.ow, s.o});
     return EFF_OK;
 }
@@ -79,19 +99,32 @@ static eff_status open_input(eff_conv_input *in, eff_tensor **computed, const ef
     return EFF_OK;
 }
 
+static eff_conv_output output(const eff_call *c)
+{
+    const eff_tensor *bias = c->in[BIAS], *add = c->in[ADD];
+    return (eff_conv_output){.y = eff_tensor_reals(c->out[0]), .bias = bias ? eff_tensor_reals(bias) : NULL,
+                             .add = add ? eff_tensor_reals(add) : NULL,
+                             .act = (eff_activation)c->arg[ACTIVATION].i, .add_last = c->arg[ADD_LAST].i};
+}
+
 static eff_status forward(eff_call *c)
 {
     eff_conv_shape s;
     eff_conv_input in;
     eff_tensor *computed;
     void *scratch;
+    const void *packed = NULL;
     EFF_TRY(geometry(&s, c));
     const eff_conv_kernels *k = kernels_for(&s);
+    if (c->arg[KEEP_PACKED].i && k->pack) EFF_TRY(eff_conv_packed(&packed, c->in[WEIGHT], k, &s));
     EFF_TRY(open_input(&in, &computed, c, k, &s, EFF_FORWARD));
-    eff_conv_output out = {.y = eff_tensor_reals(c->out[0]), .bias = c->in[BIAS] ? eff_tensor_reals(c->in[BIAS]) : NULL};
+    eff_conv_output out = output(c);
     eff_status status = take_scratch(&scratch, k, &s, EFF_FORWARD);
     if (status == EFF_OK) {
-        k->forward(&out, &in, eff_tensor_reals(c->in[WEIGHT]), &s, scratch);
+        if (packed)
+            k->forward_packed(&out, &in, packed, &s, scratch);
+        else
+            k->forward(&out, &in, eff_tensor_reals(c->in[WEIGHT]), &s, scratch);
         eff_pool_free(scratch);
     }
     eff_tensor_release(computed);
@@ -158,7 +191,12 @@ const eff_op eff_op_conv2d = {
                      EFF_IN_OPTIONAL("bias", "[o]"), EFF_INTS("stride", "one number or {vertical, horizontal}; default 1"),
                      EFF_INTS_OR_WORD("padding", eff_padding_words, EFF_PADDING_DOC),
                      EFF_INTS("dilation", "one number or {vertical, horizontal}; default 1"),
-                     EFF_INT("groups", 1, "groups of channels that do not mix; equal to c: depthwise")),
+                     EFF_INT("groups", 1, "groups of channels that do not mix; equal to c: depthwise"),
+                     EFF_CHOICE("activation", activations, "none, relu or silu, on the way out; has no gradient"),
+                     EFF_IN_OPTIONAL("add", "as the result: added before the activation; has no gradient"),
+                     EFF_FLAG("add_last", false, "add after the activation"),
+                     EFF_FLAG("keep_packed", false, "keep the weight in the kernels' order too, until it is written to: "
+                                                    "for weights that stay the same from call to call")),
     .flags = EFF_READS_DEFERRED,
     .saves = EFF_SAVE_IN(0) | EFF_SAVE_IN(1),
     .shape = shape,

@@ -63,6 +63,12 @@ static void copy_row(eff_tensor *dst, int64_t to, int64_t to_step, const eff_ten
     }
 }
 
+static void begin_writing(eff_tensor *t)
+{
+    eff_link_release(t->storage->packed);
+    t->storage->packed = NULL;
+}
+
 eff_status eff_tensor_copy(eff_tensor *dst, const eff_tensor *src)
 {
     char to[EFF_SHAPE_TEXT], from[EFF_SHAPE_TEXT];
@@ -70,6 +76,7 @@ eff_status eff_tensor_copy(eff_tensor *dst, const eff_tensor *src)
         return eff_fail(EFF_E_SHAPE, "copy of %s into a tensor of %s: the shapes must be the same", eff_shape_text(from, src->ndim, src->shape),
                         eff_shape_text(to, dst->ndim, dst->shape));
     if (eff_tensor_numel(dst) == 0) return EFF_OK;
+    begin_writing(dst);
     if (eff_tensor_is_dense(dst) && eff_tensor_is_dense(src)) {
         copy_row(dst, 0, 1, src, 0, 1, eff_tensor_numel(dst));
         return EFF_OK;
@@ -95,6 +102,7 @@ eff_status eff_tensor_dense(eff_tensor **out, const eff_tensor *t)
 void eff_tensor_fill(eff_tensor *t, double value)
 {
     if (eff_tensor_numel(t) == 0) return;
+    begin_writing(t);
     int64_t index[EFF_MAX_DIMS] = {0}, offset = 0;
     const int64_t *strides[1] = {t->stride};
     do store(eff_tensor_data(t), t->dtype, offset, value);
@@ -115,5 +123,6 @@ double eff_tensor_get(const eff_tensor *t, const int64_t *index)
 
 void eff_tensor_set(eff_tensor *t, const int64_t *index, double value)
 {
+    begin_writing(t);
     store(eff_tensor_data(t), t->dtype, element_offset(t, index), value);
 }

@@ -36,13 +36,14 @@ void eff_link_release(eff_link *link)
 static void storage_release(eff_storage *storage)
 {
     if (!storage || --storage->refs > 0) return;
+    eff_link_release(storage->packed);
     eff_pool_free(storage->data);
     free(storage);
 }
 
 static eff_storage *storage_new(size_t bytes)
 {
-    eff_storage *storage = malloc(sizeof *storage);
+    eff_storage *storage = calloc(1, sizeof *storage);
     if (!storage) return NULL;
     storage->refs = 1;
     storage->bytes = bytes;

@@ -29,12 +29,6 @@ const char *eff_dtype_name(eff_dtype dtype); /* "float32", "float64", "int32", "
 size_t eff_dtype_size(eff_dtype dtype);
 eff_status eff_dtype_parse(eff_dtype *dtype, const char *name);
 
-typedef struct eff_storage {
-    int refs;
-    size_t bytes;
-    void *data; /* 64-byte aligned, from the pool */
-} eff_storage;
-
 /* Whatever made or will make a tensor: destroyed when the last tensor or node that points at it is gone. */
 typedef struct eff_link {
     int refs;
@@ -43,6 +37,13 @@ typedef struct eff_link {
 
 void eff_link_retain(eff_link *link);
 void eff_link_release(eff_link *link); /* NULL is allowed */
+
+typedef struct eff_storage {
+    int refs;
+    size_t bytes;
+    void *data;       /* 64-byte aligned, from the pool */
+    eff_link *packed; /* what an op made of the contents, to read them faster; copy, fill and set drop it */
+} eff_storage;
 
 typedef struct eff_tensor {
     int refs;

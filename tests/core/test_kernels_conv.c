@@ -58,6 +58,19 @@ static real *run_pass(const eff_conv_kernels *k, const eff_conv_shape *s, eff_pa
     return out;
 }
 
+static real *run_packed(const eff_conv_kernels *k, const eff_conv_shape *s, const arrays *a, eff_conv_output to)
+{
+    size_t bytes = k->scratch(s, EFF_FORWARD), packed_bytes = k->packed_bytes(s);
+    void *scratch = aligned_alloc(64, (bytes + 63) / 64 * 64), *packed = aligned_alloc(64, (packed_bytes + 63) / 64 * 64);
+    memset(scratch, 0xff, bytes);
+    to.y = unset(a->y_count);
+    k->pack(packed, a->w, s);
+    k->forward_packed(&to, &(eff_conv_input){.x = a->x}, packed, s, scratch);
+    free(scratch);
+    free(packed);
+    return to.y;
+}
+
 /* Terms of the longest sum of the pass */
 static double terms(const eff_conv_shape *s, eff_pass pass)
 {
@@ -95,6 +108,12 @@ static void check_pass(eff_family family, const eff_conv_shape *s, const arrays 
                 continue;
             }
             assert_same_bits(got, first, count, what);
+            free(got);
+        }
+        const eff_conv_kernels *k = v->kernels;
+        if (pass == EFF_FORWARD && k->pack) {
+            real *got = run_packed(k, s, a, to);
+            assert_same_bits(got, first, count, "packed weights");
             free(got);
         }
         free(first);

@@ -178,7 +178,8 @@ static void backward_weights(real *dw, const real *dy, const eff_conv_input *x, 
     eff_parallel_for(s->kh * s->kw * (s->c / s->groups), backward_weights_row, &p);
 }
 
-static const eff_conv_kernels kernels = {no_scratch, reads_scaled, forward, backward_data, backward_weights};
+static const eff_conv_kernels kernels = {.scratch = no_scratch, .reads_scaled = reads_scaled, .forward = forward,
+                                         .backward_data = backward_data, .backward_weights = backward_weights};
 
 const eff_variant eff_variant_conv2d_reference = {
     .name = "conv2d.reference", .doc = "the definition, in loops", .family = EFF_FAMILY_CONV2D, .kernels = &kernels};

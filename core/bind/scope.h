@@ -7,6 +7,7 @@
 typedef struct eff_box {
     eff_tensor *tensor;          /* NULL once freed */
     struct eff_box *next, *last; /* in the list of its scope; both NULL when kept or made outside */
+    bool freed_by_hand;
 } eff_box;
 
 /* Puts a new box into the innermost scope, if there is one. */

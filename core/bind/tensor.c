@@ -28,6 +28,7 @@ void eff_push_tensor(lua_State *L, eff_tensor *t)
     collect_under_pressure(L);
     eff_box *box = lua_newuserdata(L, sizeof *box);
     box->tensor = t;
+    box->freed_by_hand = false;
     eff_scope_add(box);
     luaL_getmetatable(L, EFF_TENSOR_TYPE);
     lua_setmetatable(L, -2);
@@ -47,6 +48,7 @@ eff_tensor *eff_to_operand(lua_State *L, int index)
 {
     eff_box *box = to_box(L, index);
     if (!box) return NULL;
+    if (!box->tensor && box->freed_by_hand) eff_raise(L, "tensor was freed by :free() and may not be used after it");
     if (!box->tensor) eff_raise(L, "tensor was freed at the end of its step; call :keep() on it inside the step");
     return box->tensor;
 }
@@ -94,6 +96,19 @@ static int keep(lua_State *L)
     eff_keep_box(L, 1);
     lua_settop(L, 1);
     return 1;
+}
+
+/* Lets go of the elements now, rather than at the end of the step or when the collector comes by. */
+static int free_now(lua_State *L)
+{
+    eff_box *box = to_box(L, 1);
+    if (!box) eff_raise_argument(L, 1, "a tensor");
+    if (!box->tensor) return 0;
+    eff_scope_remove(box);
+    eff_tensor_release(box->tensor);
+    box->tensor = NULL;
+    box->freed_by_hand = true;
+    return 0;
 }
 
 /* ---- questions ---- */
@@ -150,7 +165,8 @@ static int to_string(lua_State *L)
 {
     eff_box *box = lua_touserdata(L, 1);
     if (!box->tensor) {
-        lua_pushliteral(L, "[a tensor that was freed at the end of its step]");
+        lua_pushstring(L, box->freed_by_hand ? "[a tensor that was freed]"
+                                             : "[a tensor that was freed at the end of its step]");
         return 1;
     }
     size_t bytes = eff_tensor_format(box->tensor, NULL, 0) + 1;
@@ -386,7 +402,7 @@ static int backward(lua_State *L)
 void eff_open_tensor(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"keep", keep}, {"shape", shape}, {"size", size}, {"dim", dim}, {"numel", numel}, {"dtype", dtype},
+        {"keep", keep}, {"free", free_now}, {"shape", shape}, {"size", size}, {"dim", dim}, {"numel", numel}, {"dtype", dtype},
         {"is_dense", is_dense}, {"item", item}, {"totable", to_table}, {"tobytes", to_bytes}, {"fill", fill},
         {"copy", copy}, {"clone", clone}, {"detach", detach}, {"requires_grad", requires_grad},
         {"grad", grad}, {"zero_grad", zero_grad}, {"backward", backward}, {"contiguous", dense}, {NULL, NULL}};

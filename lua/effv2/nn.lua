@@ -12,8 +12,8 @@
 --     local y = b(x)
 --
 -- nn holds the layers of the core (Conv2d, BatchNorm2d, Dense, ...: userdata), what is composed of them in Lua
--- (Sequential, Residual, ConvNormAct, MBConv, FusedMBConv, Attention, ...), and nn.class for one's own.
--- nn/module.lua has what every module can do.
+-- (Sequential, Residual, ConvNormAct, MBConv, FusedMBConv, Attention, ...), nn.class for one's own, and nn.fold, which
+-- makes a model for inference. nn/module.lua has what every module can do.
 local core = require "effv2.core"
 local Module = require "effv2.nn.module"
 
@@ -22,10 +22,12 @@ local nn = {
     class = Module.class,
     is_module = Module.is_module,
     is_layer = Module.is_layer,
+    run = require "effv2.nn.run",
 }
 
 local parts = {
     core.layers, require "effv2.nn.containers", require "effv2.nn.blocks", require "effv2.nn.attention",
+    require "effv2.nn.fold",
 }
 for _, part in ipairs(parts) do
     for name, constructor in pairs(part) do

@@ -24,11 +24,12 @@ local function train_step(step)
     optimiser:step { lr = 1e-3 }
 end
 
+local folded = cfg.mode == "infer" and effv2.nn.fold(model:eval())
+
 local function infer_step()
-    effv2.no_grad(model, images)
+    effv2.no_grad(folded, images)
 end
 
-model:train(cfg.mode == "train")
 local times = {}
 for step = 1, cfg.warmup + cfg.steps do
     local began = effv2.clock()

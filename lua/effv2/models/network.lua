@@ -67,11 +67,12 @@ end
 
 --- What the classifier sees: [n][head], the mean over the pixels after the head.
 function Network:embed(x)
-    x = self.stem(x)
+    local steps = { self.stem }
     for _, stage in ipairs(self.stages) do
-        x = stage(x)
+        steps[#steps + 1] = stage
     end
-    return self.pool(self.head(x))
+    steps[#steps + 1] = self.head
+    return self.pool(nn.run(steps, x))
 end
 
 --- Logits [n][classes] of images [n][h][w][in_channels]; without classes, the embedding.

@@ -2,6 +2,7 @@
 local core = require "effv2.core"
 local keys = require "effv2.keys"
 local Module = require "effv2.nn.module"
+local run = require "effv2.nn.run"
 
 local containers = {}
 
@@ -39,10 +40,11 @@ function Sequential:add(step, name)
 end
 
 function Sequential:forward(x)
-    for _, name in ipairs(self.steps) do
-        x = self[name](x)
+    local list = {}
+    for i, name in ipairs(self.steps) do
+        list[i] = self[name]
     end
-    return x
+    return run(list, x)
 end
 
 --- Residual { layer, drop_path = p }: x + layer(x), where the branch is dropped for a sample with probability p.

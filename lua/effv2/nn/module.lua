@@ -150,6 +150,36 @@ function Module:apply(f)
     return self
 end
 
+local function copy_value(value, replace, copies)
+    if is_layer(value) or is_module(value) then
+        return replace(value)
+    elseif type(value) ~= "table" or getmetatable(value) ~= nil then
+        return value
+    elseif not copies[value] then
+        copies[value] = {}
+        for key, item in pairs(value) do
+            copies[value][key] = copy_value(item, replace, copies)
+        end
+    end
+    return copies[value]
+end
+
+--- A copy with tensors of its own, in which replace(child) stands for every child, also in lists and tables.
+function Module:copy(replace)
+    local copy, copies = { [OWN] = {} }, {}
+    for key, value in next, self do
+        if key ~= OWN then
+            copy[key] = copy_value(value, replace, copies)
+        end
+    end
+    for i, entry in ipairs(self[OWN]) do
+        local tensor = entry.tensor:detach():clone():keep()
+        copy[OWN][i] = { name = entry.name, kind = entry.kind, tensor = tensor, decay = entry.decay }
+        copy[entry.name] = tensor
+    end
+    return setmetatable(copy, getmetatable(self))
+end
+
 -- ---- parameters and buffers -------------------------------------------------------------------------
 
 local function add_own(self, kind, name, tensor, decay)

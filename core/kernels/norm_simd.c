@@ -39,12 +39,14 @@ static size_t scratch_size(int64_t rows, int64_t c)
 }
 
 /* Calls body(job, first row, rows <= ROWS, channel, lanes) for all channels of rows first .. end. The body is a
- * constant of each inlined copy. */
+ * constant of each inlined copy, and so are rows and lanes where they are whole: the chains of arithmetic of several
+ * rows then overlap. */
 VEC_INLINE void walk(const job *j, int64_t first, int64_t end, float *sums,
-                     void (*body)(const job *, float *, int64_t, int64_t, int64_t, const int64_t))
+                     void (*body)(const job *, float *, int64_t, const int64_t, int64_t, const int64_t))
 {
     for (int64_t row = first; row < end; row += ROWS) {
         int64_t count = least(ROWS, end - row), i = 0;
+        for (; count == ROWS && i + VL <= j->c; i += VL) body(j, sums, row, ROWS, i, VL);
         for (; i + VL <= j->c; i += VL) body(j, sums, row, count, i, VL);
         if (i < j->c) body(j, sums, row, count, i, j->c - i);
     }
@@ -53,17 +55,19 @@ VEC_INLINE void walk(const job *j, int64_t first, int64_t end, float *sums,
 /* ---- statistics ---- */
 
 /* Sums are of x - origin, where the origin is the first row: nothing is lost to an offset that all rows share. */
-VEC_INLINE void add_rows(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes)
+VEC_INLINE void add_rows(const job *j, float *sums, int64_t row, const int64_t count, int64_t i, const int64_t lanes)
 {
     vec sum = {0}, origin = vec_get(j->x + i, lanes);
+#pragma GCC unroll 4
     for (int64_t r = row; r < row + count; r++) sum += vec_get(j->x + r * j->c + i, lanes) - origin;
     vec_put(sums + i, vec_get(sums + i, lanes) + sum, lanes);
 }
 
 /* sums = [mean of x - origin][squared deviations from it] */
-VEC_INLINE void add_squares(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes)
+VEC_INLINE void add_squares(const job *j, float *sums, int64_t row, const int64_t count, int64_t i, const int64_t lanes)
 {
     vec sum = {0}, origin = vec_get(j->x + i, lanes), mean = vec_get(sums + i, lanes);
+#pragma GCC unroll 4
     for (int64_t r = row; r < row + count; r++) {
         vec d = vec_get(j->x + r * j->c + i, lanes) - origin - mean;
         sum += d * d;
@@ -118,15 +122,15 @@ static void statistics(float *mean, float *variance, const float *x, int64_t row
 
 /* Defines name_none, name_relu and name_silu for walk, from name(..., act). */
 #define FOR_EACH_ACTIVATION(name)                                                                                      \
-    VEC_INLINE void name##_none(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes) \
+    VEC_INLINE void name##_none(const job *j, float *sums, int64_t row, const int64_t count, int64_t i, const int64_t lanes) \
     {                                                                                                                  \
         name(j, sums, row, count, i, lanes, EFF_ACT_NONE);                                                             \
     }                                                                                                                  \
-    VEC_INLINE void name##_relu(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes) \
+    VEC_INLINE void name##_relu(const job *j, float *sums, int64_t row, const int64_t count, int64_t i, const int64_t lanes) \
     {                                                                                                                  \
         name(j, sums, row, count, i, lanes, EFF_ACT_RELU);                                                             \
     }                                                                                                                  \
-    VEC_INLINE void name##_silu(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes) \
+    VEC_INLINE void name##_silu(const job *j, float *sums, int64_t row, const int64_t count, int64_t i, const int64_t lanes) \
     {                                                                                                                  \
         name(j, sums, row, count, i, lanes, EFF_ACT_SILU);                                                             \
     }                                                                                                                  \
@@ -147,11 +151,12 @@ static void statistics(float *mean, float *variance, const float *x, int64_t row
 
 /* ---- apply ---- */
 
-VEC_INLINE void apply_rows(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes,
+VEC_INLINE void apply_rows(const job *j, float *sums, int64_t row, const int64_t count, int64_t i, const int64_t lanes,
                            const eff_activation act)
 {
     (void)sums;
     vec scale = vec_get(j->gamma + i, lanes), shift = vec_get(j->beta + i, lanes);
+#pragma GCC unroll 4
     for (int64_t r = row; r < row + count; r++)
         vec_put(j->out + r * j->c + i, vec_activate(vec_get(j->x + r * j->c + i, lanes) * scale + shift, act), lanes);
 }
@@ -166,11 +171,12 @@ static void apply(float *y, const float *x, const float *scale, const float *shi
 
 /* ---- gradients ---- */
 
-VEC_INLINE void reduce_rows(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes,
+VEC_INLINE void reduce_rows(const job *j, float *sums, int64_t row, const int64_t count, int64_t i, const int64_t lanes,
                             const eff_activation act)
 {
     vec mean = vec_get(j->mean + i, lanes), rstd = vec_get(j->rstd + i, lanes);
     vec gamma = vec_get(j->gamma + i, lanes), beta = vec_get(j->beta + i, lanes), dgamma = {0}, dbeta = {0};
+#pragma GCC unroll 4
     for (int64_t r = row; r < row + count; r++) {
         vec x_hat = (vec_get(j->x + r * j->c + i, lanes) - mean) * rstd;
         vec dz = vec_through_slope(vec_get(j->dy + r * j->c + i, lanes), x_hat * gamma + beta, act);
@@ -207,7 +213,7 @@ static void reduce(float *dgamma, float *dbeta, const float *dy, const float *x,
     eff_parallel_for(eff_chunks(c, CHANNELS), reduce_merge, &j);
 }
 
-VEC_INLINE void backward_rows(const job *j, float *sums, int64_t row, int64_t count, int64_t i, const int64_t lanes,
+VEC_INLINE void backward_rows(const job *j, float *sums, int64_t row, const int64_t count, int64_t i, const int64_t lanes,
                               const eff_activation act)
 {
     (void)sums;
@@ -218,6 +224,7 @@ VEC_INLINE void backward_rows(const job *j, float *sums, int64_t row, int64_t co
         slope = vec_get(j->dgamma + i, lanes) / (float)j->rows;
         level = vec_get(j->dbeta + i, lanes) / (float)j->rows;
     }
+#pragma GCC unroll 4
     for (int64_t r = row; r < row + count; r++) {
         vec x_hat = (vec_get(j->x + r * j->c + i, lanes) - mean) * rstd;
         vec dz = vec_through_slope(vec_get(j->dy + r * j->c + i, lanes), x_hat * gamma + beta, act);

@@ -9,8 +9,8 @@
 #include <math.h>
 
 /* Comparisons with NaN are false, so NaN comes out where it went in. */
-VEC_INLINE vec vec_at_least(vec x, float low) { return vec_select(x < low, vec_all(low), x); }
-VEC_INLINE vec vec_at_most(vec x, float high) { return vec_select(x > high, vec_all(high), x); }
+VEC_INLINE vec vec_at_least(vec x, float low) { return vec_if_less(x, vec_all(low), vec_all(low), x); }
+VEC_INLINE vec vec_at_most(vec x, float high) { return vec_if_less(vec_all(high), x, vec_all(high), x); }
 
 VEC_INLINE vec vec_abs(vec x) { return (vec)((veci)x & 0x7fffffff); }
 
@@ -19,14 +19,35 @@ VEC_INLINE vec vec_with_sign(vec magnitude, vec sign)
     return (vec)((veci)magnitude | ((veci)sign & (int32_t)0x80000000));
 }
 
+/* y * 2^n for whole n, where y is about 1: subnormal results and the last power before infinity come out */
+VEC_INLINE vec vec_scale_by_power(vec y, vec n)
+{
+#if EFF_ISA_BUILD == 2
+    return _mm512_scalef_ps(y, n);
+#else
+    const float shift = 12582912.0f;
+    veci whole = (veci)(n + shift) - (veci)vec_all(shift), half = whole >> 1;
+    return y * (vec)((half + 127) << 23) * (vec)((whole - half + 127) << 23);
+#endif
+}
+
+/* 1 / d for d in [1, 2] */
+VEC_INLINE vec vec_reciprocal(vec d)
+{
+#if EFF_ISA_BUILD == 2
+    vec r = _mm512_rcp14_ps(d); /* one step of Newton's doubles its 14 bits */
+    return r + r * (1.0f - d * r);
+#else
+    return 1.0f / d;
+#endif
+}
+
 /* exp(x + tail) for a tail that is small beside x */
 VEC_INLINE vec vec_exp_parts(vec x, vec tail)
 {
     const float shift = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number in the low bits */
     x = vec_at_most(vec_at_least(x, -110.0f), 100.0f);
-    vec shifted = x * 1.442695041f + shift, n = shifted - shift;
-    veci whole = (veci)shifted - (veci)vec_all(shift), half = whole >> 1;
-    vec r = x - n * 0.693359375f;
+    vec n = (x * 1.442695041f + shift) - shift, r = x - n * 0.693359375f;
     r = r + n * 2.12194440e-4f + tail;
     /* (exp(r) - 1 - r) / r^2 for |r| < 0.35 */
     vec p = r * 0.0001989198131f + 0.001393454193f;
@@ -35,16 +56,15 @@ VEC_INLINE vec vec_exp_parts(vec x, vec tail)
     p = p * r + 0.1666666668f;
     p = p * r + 0.5000000014f;
     vec y = (p * r * r + r) + 1.0f;
-    /* 2^whole in two steps, so that subnormal results and the last power before infinity come out */
-    return y * (vec)((half + 127) << 23) * (vec)((whole - half + 127) << 23);
+    return vec_scale_by_power(y, n);
 }
 
 VEC_INLINE vec vec_exp(vec x) { return vec_exp_parts(x, (vec){0}); }
 
 VEC_INLINE vec vec_sigmoid(vec x)
 {
-    vec e = vec_exp(-vec_abs(x)), d = 1.0f / (1.0f + e);
-    return vec_select(x < 0.0f, e * d, d);
+    vec e = vec_exp(-vec_abs(x)), d = vec_reciprocal(1.0f + e);
+    return vec_if_less(x, (vec){0}, e * d, d);
 }
 
 /* Beyond this bound e^-|x| is 0 and products with it must be, even where x is infinite. */
@@ -54,13 +74,12 @@ VEC_INLINE vec vec_silu(vec x) { return vec_at_least(x, -VEC_SATURATED) * vec_si
 
 VEC_INLINE vec vec_silu_slope(vec x)
 {
-    vec e = vec_exp(-vec_abs(x)), d = 1.0f / (1.0f + e), ed = e * d;
-    veci negative = x < 0.0f;
+    vec e = vec_exp(-vec_abs(x)), d = vec_reciprocal(1.0f + e), ed = e * d;
     vec bounded = vec_at_most(vec_at_least(x, -VEC_SATURATED), VEC_SATURATED);
-    return vec_select(negative, ed, d) * (1.0f + bounded * vec_select(negative, d, ed));
+    return vec_if_less(x, (vec){0}, ed, d) * (1.0f + bounded * vec_if_less(x, (vec){0}, d, ed));
 }
 
-VEC_INLINE vec vec_relu(vec x) { return vec_select(x < 0.0f, (vec){0}, x); }
+VEC_INLINE vec vec_relu(vec x) { return vec_if_less(x, (vec){0}, (vec){0}, x); }
 
 VEC_INLINE vec vec_tanh(vec x)
 {

@@ -4,11 +4,13 @@
 
 #include "kernels/simd/activation.h"
 
-/* Up to 4 pixels from `first` on of `lanes` channels from `at` on; `lanes` and `act` are constants for whole vectors */
+/* `count` pixels from `first` on of `lanes` channels from `at` on; `act`, and where they are whole count and lanes, are
+ * constants */
 VEC_INLINE void scaled_block(float *to, int64_t pitch, const eff_conv_input *in, int64_t c, int64_t image_pixels,
-                             int64_t first, int64_t count, int64_t at, const int64_t lanes, const eff_activation act)
+                             int64_t first, const int64_t count, int64_t at, const int64_t lanes, const eff_activation act)
 {
     vec scale = vec_get(in->scale + at, lanes), shift = vec_get(in->shift + at, lanes);
+#pragma GCC unroll 4
     for (int64_t p = 0; p < count; p++) {
         vec y = vec_activate(vec_get(in->x + (first + p) * c + at, lanes) * scale + shift, act);
         if (in->gate) y *= vec_get(in->gate + (first + p) / image_pixels * c + at, lanes);
@@ -24,6 +26,8 @@ VEC_INLINE void scaled_rows_of(float *to, int64_t pitch, const eff_conv_input *i
     for (int64_t p = 0; p < count; p += 4) {
         int64_t rows = count - p < 4 ? count - p : 4, i = 0;
         float *row = to + p * pitch;
+        for (; rows == 4 && i + VL <= channels; i += VL)
+            scaled_block(row + i, pitch, in, c, image_pixels, first + p, 4, channel + i, VL, act);
         for (; i + VL <= channels; i += VL)
             scaled_block(row + i, pitch, in, c, image_pixels, first + p, rows, channel + i, VL, act);
         if (i < channels)

@@ -76,6 +76,16 @@ VEC_INLINE void vec_put(float *p, vec v, const int64_t lanes)
 /* Lane by lane: mask ? a : b, where a mask is the result of a comparison */
 VEC_INLINE vec vec_select(veci mask, vec a, vec b) { return (vec)((mask & (veci)a) | (~mask & (veci)b)); }
 
+/* Lane by lane: x < bound ? a : b, false for NaN; the mask never becomes a vector */
+VEC_INLINE vec vec_if_less(vec x, vec bound, vec a, vec b)
+{
+#if EFF_ISA_BUILD == 2
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, bound, _CMP_LT_OQ), b, a);
+#else
+    return vec_select(x < bound, a, b);
+#endif
+}
+
 /* Low and high halves of a and b, interleaved: a0 b0 a1 b1 ... */
 #if VEC_BYTES == 64
 #define VEC_ZIP_LOW(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)

@@ -227,8 +227,10 @@ function models.summary(model, size, options)
     return setmetatable(rows, { __tostring = text.summary })
 end
 
-for _, entry in ipairs(require "effv2.models.tables") do
-    models.register(entry)
+for _, family in ipairs { "effv2.models.tables", "effv2.models.resnet" } do
+    for _, entry in ipairs(require(family)) do
+        models.register(entry)
+    end
 end
 
 return models

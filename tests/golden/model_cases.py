@@ -1,7 +1,8 @@
 """The cases of models.safetensors: blocks, and whole networks for one step and ten training steps.
 
-A functional EfficientNet in double precision, with effv2's names and layouts. It is checked against torchvision's
-EfficientNet-B0 and EfficientNetV2-S here, where that has them (symmetric padding); the SAME padding is TensorFlow's.
+A functional EfficientNet and ResNet in double precision, with effv2's names and layouts. They are checked against
+torchvision's EfficientNet-B0, EfficientNetV2-S, ResNet-18 and ResNet-50 here (symmetric padding); the SAME padding is
+TensorFlow's.
 Weights, images and cotangents follow golden_file.formula, so nothing of a network is stored but results: logits,
 losses, and the norm and four random projections of every gradient.
 """
@@ -56,9 +57,9 @@ def norm(s, name, x):
     return F.batch_norm(x, mean, variance, gamma, beta, True, 1 - s.momentum, s.eps)
 
 
-def conv_norm_act(s, name, x, out, kernel=1, stride=1, groups=1, linear=False):
+def conv_norm_act(s, name, x, out, kernel=1, stride=1, groups=1, linear=False, act=F.silu):
     y = norm(s, name + ".norm", conv(s, name + ".conv", x, out, kernel, stride, groups))
-    return y if linear else F.silu(y)
+    return y if linear else act(y)
 
 
 def dense(s, name, x, out, bound):
@@ -114,6 +115,37 @@ def network(s, x, table, classes):
     return dense(s, "classifier.", x, classes, 1 / math.sqrt(classes))
 
 
+# block, layers of the stages, width
+RESNET_18 = ("basic", (2, 2, 2, 2), 64)
+RESNET_50 = ("bottleneck", (3, 4, 6, 3), 64)
+RESNET_SMALL = ("bottleneck", (2, 2, 1, 1), 16)
+
+
+def resnet_block(s, name, x, kind, width, stride):
+    out = width * (4 if kind == "bottleneck" else 1)
+    if kind == "bottleneck":
+        y = conv_norm_act(s, name + "first", x, width, act=F.relu)
+        y = conv_norm_act(s, name + "middle", y, width, 3, stride, act=F.relu)
+        y = conv_norm_act(s, name + "last", y, out, linear=True)
+    else:
+        y = conv_norm_act(s, name + "first", x, width, 3, stride, act=F.relu)
+        y = conv_norm_act(s, name + "last", y, width, 3, linear=True)
+    if stride != 1 or x.shape[1] != out:
+        x = conv_norm_act(s, name + "shortcut", x, out, 1, stride, linear=True)
+    return F.relu(x + y)
+
+
+def resnet(s, x, table, classes):
+    """Logits of NCHW images."""
+    kind, stages, width = table
+    x = F.max_pool2d(conv_norm_act(s, "stem", x, width, 7, 2, act=F.relu), 3, 2, 1)
+    for i, layers in enumerate(stages):
+        for j in range(layers):
+            stride = 2 if i > 0 and j == 0 else 1
+            x = resnet_block(s, f"stage{i + 1}.block{j + 1}.", x, kind, width << i, stride)
+    return dense(s, "classifier.", x.mean((2, 3)), classes, 1 / math.sqrt(classes))
+
+
 # ---- numbers from the formula ----
 
 def images(shape):
@@ -141,13 +173,15 @@ def worst_error(got, want):
 
 # ---- against torchvision ----
 
-def check_with_torchvision(make, table, eps):
-    """The functional network and torchvision's agree, with the same weights, in logits and gradients."""
+def check_with_torchvision(model, net, table, eps):
+    """The functional network and torchvision's of 10 classes agree, with the same weights, in logits and gradients."""
     s = State(eps=eps, padding="symmetric")
     x = images((2, 64, 64, 3))
-    y = network(s, x, table, 10)
-    model = make(num_classes=10, stochastic_depth_prob=0.0).double().train()
-    model.classifier[0].p = 0.0
+    y = net(s, x, table, 10)
+    model.double().train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
     theirs = list(model.parameters())
     assert len(theirs) == len(s.parameters)
     order = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}
@@ -159,7 +193,7 @@ def check_with_torchvision(make, table, eps):
     ours = torch.autograd.grad(y, list(s.parameters.values()), dy)
     ours = [g.permute(order[g.dim()]).reshape(p.shape) for g, p in zip(ours, theirs)]
     worst = max(((y - z).norm() / z.norm()).item(), worst_error(ours, torch.autograd.grad(z, theirs, dy)))
-    print(f"{make.__name__}: the largest relative difference to torchvision is {worst:.1e}")
+    print(f"{type(model).__name__}: the largest relative difference to torchvision is {worst:.1e}")
     assert worst < 1e-9
 
 
@@ -241,10 +275,10 @@ def block_case(name, kind, f, channels, size, args):
 
 # ---- networks ----
 
-def model_case(name, table, options, eps, padding, steps, size=96, batch=4, classes=10):
+def model_case(name, build, table, options, eps, padding, steps, size=96, batch=4, classes=10):
     shape = (batch, size, size, 3)
     s, rough_state = State(eps=eps, padding=padding), State(torch.float32, eps=eps, padding=padding)
-    net = lambda state, x: network(state, x, table, classes)
+    net = lambda state, x: build(state, x, table, classes)
     losses, (y, gradients, buffers) = train(s, net, classes, shape, steps, RATE)
     rounded, (z, rough, _) = train(rough_state, net, classes, shape, steps, RATE)
     worst = worst_error(rough, gradients)
@@ -254,7 +288,7 @@ def model_case(name, table, options, eps, padding, steps, size=96, batch=4, clas
            f"{name}/gradients": np.array([summary(g, i) for i, g in enumerate(gradients)]),
            f"{name}/buffers": np.array([summary(b, i) for i, b in enumerate(buffers.values())]),
            f"{name}/labels": labels(batch, classes)}
-    record = {"name": name, "options": dict(options, classes=classes, dropout=0, drop_path=0, bn_momentum=s.momentum),
+    record = {"name": name, "options": dict(options, classes=classes, dropout=0, bn_momentum=s.momentum),
               "x": list(shape), "parameters": s.records, "buffers": list(buffers), "lr": RATE, **TRAINING}
     return record, out
 
@@ -262,14 +296,20 @@ def model_case(name, table, options, eps, padding, steps, size=96, batch=4, clas
 def make():
     """All cases: records in order, and tensors."""
     records, tensors = [], {}
-    check_with_torchvision(torchvision.models.efficientnet_b0, V1_B0, 1e-5)
-    check_with_torchvision(torchvision.models.efficientnet_v2_s, V2_S, 1e-3)
+    theirs, still = torchvision.models, {"num_classes": 10, "stochastic_depth_prob": 0.0}
+    check_with_torchvision(theirs.efficientnet_b0(**still), network, V1_B0, 1e-5)
+    check_with_torchvision(theirs.efficientnet_v2_s(**still), network, V2_S, 1e-3)
+    check_with_torchvision(theirs.resnet18(num_classes=10), resnet, RESNET_18, 1e-5)
+    check_with_torchvision(theirs.resnet50(num_classes=10), resnet, RESNET_50, 1e-5)
     for i, case in enumerate(BLOCKS):
         record, found = block_case(f"{case[0]}.{i + 1}", *case)
         records.append(record)
         tensors.update(found)
-    for case in [("efficientnetv2-b0", V2_B0, {}, 1e-3, "same", STEPS),
-                 ("efficientnet-b0", V1_B0, {"padding": "symmetric", "bn_eps": 1e-5}, 1e-5, "symmetric", 1)]:
+    symmetric = {"padding": "symmetric", "bn_eps": 1e-5, "drop_path": 0}
+    small = {"layers": RESNET_SMALL[1], "width": RESNET_SMALL[2]}
+    for case in [("efficientnetv2-b0", network, V2_B0, {"drop_path": 0}, 1e-3, "same", STEPS),
+                 ("efficientnet-b0", network, V1_B0, symmetric, 1e-5, "symmetric", 1),
+                 ("resnet50", resnet, RESNET_SMALL, small, 1e-5, "symmetric", 1)]:
         record, found = model_case(*case)
         records.append(record)
         tensors.update(found)

@@ -108,6 +108,55 @@ describe("the published networks", function()
     end)
 end)
 
+describe("ResNets", function()
+    it("have the published numbers of parameters", function()
+        local totals = { [18] = 11689512, [34] = 21797672, [50] = 25557032, [101] = 44549160, [152] = 60192808 }
+        for depth, total in pairs(totals) do
+            assert.is_equal(total, models.describe("resnet" .. depth).params)
+        end
+        for depth, tensors in pairs { [18] = 62, [50] = 161 } do
+            local model = models.create("resnet" .. depth)
+            assert.are.same({ totals[depth], tensors }, { model:num_parameters(), #model:parameters() })
+            collectgarbage()
+        end
+    end)
+
+    local function create_small(options)
+        options = options or {}
+        options.classes, options.width, options.layers = 10, 8, options.layers or { 1, 2, 1 }
+        return models.create(options.block == "basic" and "resnet18" or "resnet50", options)
+    end
+
+    it("have stages of their strides and widths", function()
+        local x, model = effv2.randn(2, 33, 40, 3), create_small():eval()
+        local shapes, features = { [0] = "2x9x10x8", "2x9x10x32", "2x5x5x64", "2x3x3x128" }, model:features(x)
+        for i = 0, 3 do
+            assert.is_equal(shapes[i], shape_of(features[i]))
+        end
+        assert.is_equal(model.pool(features[3]):tobytes(), model:embed(x):tobytes())
+        assert.is_equal("2x10", shape_of(model(x)))
+        assert.is_equal(2, model.stage2.block1.middle.conv.stride) -- v1.5: not in the first 1x1
+        assert.is_nil(model.stage2.block2.shortcut)
+        assert.is_equal("2x7", shape_of(model:set_classes(7)(x)))
+        assert.is_equal("2x3x3x32", shape_of(create_small { block = "basic" }:features(x)[3]))
+    end)
+
+    it("start as shortcuts when asked", function()
+        local model = create_small { zero_init = true }
+        local block, x = model.stage2.block2, effv2.randn(2, 5, 5, 64):relu()
+        assert.is_equal(x:tobytes(), block(x):tobytes())
+    end)
+
+    it("refuse what they cannot build", function()
+        for text, options in pairs {
+            ['block is "wide"'] = { block = "wide" }, ["layers is empty"] = { layers = {} },
+            ["layers[2] is 1.5"] = { layers = { 1, 1.5 } }, ["width is 0"] = { width = 0 },
+        } do
+            assert.is_truthy(message_of(models.create, "resnet50", options):find(text, 1, true), text)
+        end
+    end)
+end)
+
 describe("the small network", function()
     it("fits small machines", function()
         local summary = models.summary("efficientnetv2-tiny", 32, { classes = 10 })

@@ -96,10 +96,11 @@ static void run_packing(packing *p) { eff_parallel_for(panel_count(vectors_of(p-
 
 /* ---- the register tile ---- */
 
-/* out[0 .. pixels) = sums over taps and input channels, plus bias, for `rows` x `vectors` (both constants) */
-VEC_INLINE void tile(const grid *g, const float *const *table, const float *w, const float *bias, float *const *out,
+/* out[0 .. pixels) = sums over taps and input channels, finished, for `rows` x `vectors` (both constants) */
+VEC_INLINE void tile(const product *p, const float *const *table, const float *w, const float *bias, float *const *out,
                      int64_t pixels, int64_t columns, const int rows, const int vectors)
 {
+    const grid *g = &p->g;
     vec sum[ROWS_2][3];
 #pragma GCC unroll 16
     for (int m = 0; m < rows; m++)
@@ -122,6 +123,15 @@ VEC_INLINE void tile(const grid *g, const float *const *table, const float *w, c
             }
         }
     }
+    if (has_epilogue(p->to)) {
+        vec block[ROWS_2 * 3];
+#pragma GCC unroll 16
+        for (int m = 0; m < rows; m++)
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++) block[m * vectors + v] = sum[m][v] + vec_load(bias + v * VL);
+        finish_tile(p->to, out, block, pixels, columns, vectors);
+        return;
+    }
 #pragma GCC unroll 16
     for (int m = 0; m < rows; m++)
 #pragma GCC unroll 4
@@ -138,9 +148,7 @@ VEC_INLINE void tile(const grid *g, const float *const *table, const float *w, c
 static void run_panel(const product *p, const float **table, int64_t pixels, panel part)
 {
     const grid *g = &p->g;
-    int64_t first = part.first * VL, rows = 0;
-    int64_t columns = g->oc - first < part.vectors * VL ? g->oc - first : part.vectors * VL;
-    bool finishes = has_epilogue(p->to);
+    int64_t first = part.first * VL, columns = g->oc - first, rows = 0;
     const float *w = p->packed + first * g->taps * g->ic, *bias = p->bias + first;
     float *out[ROWS_2];
     for (int64_t m = 0; m < pixels; m += rows) {
@@ -148,12 +156,11 @@ static void run_panel(const product *p, const float **table, int64_t pixels, pan
         int64_t left = pixels - m < rows ? pixels - m : rows;
         for (int64_t i = 0; i < left; i++) out[i] = (float *)table[g->taps * PIXELS + m + i] + first;
         if (part.vectors == 3)
-            tile(g, table + m, w, bias, out, left, columns, ROWS_3, 3);
+            tile(p, table + m, w, bias, out, left, columns, ROWS_3, 3);
         else if (part.vectors == 2)
-            tile(g, table + m, w, bias, out, left, columns, ROWS_2, 2);
+            tile(p, table + m, w, bias, out, left, columns, ROWS_2, 2);
         else
-            tile(g, table + m, w, bias, out, left, columns, ROWS_1, 1);
-        for (int64_t i = 0; finishes && i < left; i++) finish(p->to, out[i], columns);
+            tile(p, table + m, w, bias, out, left, columns, ROWS_1, 1);
     }
 }
 

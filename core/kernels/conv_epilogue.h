@@ -33,4 +33,33 @@ static inline void finish(const eff_conv_output *to, float *y, int64_t count)
     }
 }
 
+VEC_INLINE void finish_tile_with(const eff_conv_output *to, float *const *out, const vec *sums, int64_t pixels,
+                                 int64_t columns, int vectors, const eff_activation act)
+{
+    for (int64_t m = 0; m < pixels; m++)
+        for (int64_t v = 0; v < vectors; v++) {
+            float *y = out[m] + v * VL;
+            const float *add = to->add + (y - to->y);
+            int64_t lanes = columns - v * VL;
+            bool whole = lanes >= VL;
+            vec rest = !to->add ? (vec){0} : whole ? vec_load(add) : vec_load_some(add, lanes);
+            vec z = finished(sums[m * vectors + v], rest, act, to->add_last);
+            if (whole)
+                vec_store(y, z);
+            else
+                vec_store_some(y, z, lanes);
+        }
+}
+
+/* Writes a tile of sums [pixels][vectors], with their bias, to `columns` channels from out[0 .. pixels) on. */
+static inline void finish_tile(const eff_conv_output *to, float *const *out, const vec *sums, int64_t pixels,
+                               int64_t columns, int vectors)
+{
+    switch (to->act) {
+    case EFF_ACT_SILU: finish_tile_with(to, out, sums, pixels, columns, vectors, EFF_ACT_SILU); break;
+    case EFF_ACT_RELU: finish_tile_with(to, out, sums, pixels, columns, vectors, EFF_ACT_RELU); break;
+    default: finish_tile_with(to, out, sums, pixels, columns, vectors, EFF_ACT_NONE); break;
+    }
+}
+
 #endif

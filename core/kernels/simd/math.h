@@ -8,9 +8,24 @@
 
 #include <math.h>
 
-/* Comparisons with NaN are false, so NaN comes out where it went in. */
-VEC_INLINE vec vec_at_least(vec x, float low) { return vec_if_less(x, vec_all(low), vec_all(low), x); }
-VEC_INLINE vec vec_at_most(vec x, float high) { return vec_if_less(vec_all(high), x, vec_all(high), x); }
+/* NaN comes out where it went in: the instructions give their second operand then. */
+VEC_INLINE vec vec_at_least(vec x, float low)
+{
+#if EFF_ISA_BUILD == 2
+    return _mm512_max_ps(vec_all(low), x);
+#else
+    return vec_if_less(x, vec_all(low), vec_all(low), x);
+#endif
+}
+
+VEC_INLINE vec vec_at_most(vec x, float high)
+{
+#if EFF_ISA_BUILD == 2
+    return _mm512_min_ps(vec_all(high), x);
+#else
+    return vec_if_less(vec_all(high), x, vec_all(high), x);
+#endif
+}
 
 VEC_INLINE vec vec_abs(vec x) { return (vec)((veci)x & 0x7fffffff); }
 
@@ -31,22 +46,11 @@ VEC_INLINE vec vec_scale_by_power(vec y, vec n)
 #endif
 }
 
-/* 1 / d for d in [1, 2] */
-VEC_INLINE vec vec_reciprocal(vec d)
-{
-#if EFF_ISA_BUILD == 2
-    vec r = _mm512_rcp14_ps(d); /* one step of Newton's doubles its 14 bits */
-    return r + r * (1.0f - d * r);
-#else
-    return 1.0f / d;
-#endif
-}
-
-/* exp(x + tail) for a tail that is small beside x */
+/* exp(x + tail) for x <= 100 and a tail that is small beside it */
 VEC_INLINE vec vec_exp_parts(vec x, vec tail)
 {
     const float shift = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number in the low bits */
-    x = vec_at_most(vec_at_least(x, -110.0f), 100.0f);
+    x = vec_at_least(x, -110.0f);
     vec n = (x * 1.442695041f + shift) - shift, r = x - n * 0.693359375f;
     r = r + n * 2.12194440e-4f + tail;
     /* (exp(r) - 1 - r) / r^2 for |r| < 0.35 */
@@ -59,22 +63,28 @@ VEC_INLINE vec vec_exp_parts(vec x, vec tail)
     return vec_scale_by_power(y, n);
 }
 
-VEC_INLINE vec vec_exp(vec x) { return vec_exp_parts(x, (vec){0}); }
+VEC_INLINE vec vec_exp(vec x) { return vec_exp_parts(vec_at_most(x, 100.0f), (vec){0}); }
+
+VEC_INLINE vec vec_exp_minus_abs(vec x) { return vec_exp_parts(-vec_abs(x), (vec){0}); }
 
 VEC_INLINE vec vec_sigmoid(vec x)
 {
-    vec e = vec_exp(-vec_abs(x)), d = vec_reciprocal(1.0f + e);
-    return vec_if_less(x, (vec){0}, e * d, d);
+    vec e = vec_exp_minus_abs(x);
+    return vec_if_less(x, (vec){0}, e, vec_all(1)) / (1.0f + e);
 }
 
 /* Beyond this bound e^-|x| is 0 and products with it must be, even where x is infinite. */
 #define VEC_SATURATED 1e4f
 
-VEC_INLINE vec vec_silu(vec x) { return vec_at_least(x, -VEC_SATURATED) * vec_sigmoid(x); }
+VEC_INLINE vec vec_silu(vec x)
+{
+    vec e = vec_exp_minus_abs(x), bounded = vec_at_least(x, -VEC_SATURATED);
+    return vec_if_less(x, (vec){0}, bounded * e, bounded) / (1.0f + e);
+}
 
 VEC_INLINE vec vec_silu_slope(vec x)
 {
-    vec e = vec_exp(-vec_abs(x)), d = vec_reciprocal(1.0f + e), ed = e * d;
+    vec e = vec_exp_minus_abs(x), d = 1.0f / (1.0f + e), ed = e * d;
     vec bounded = vec_at_most(vec_at_least(x, -VEC_SATURATED), VEC_SATURATED);
     return vec_if_less(x, (vec){0}, ed, d) * (1.0f + bounded * vec_if_less(x, (vec){0}, d, ed));
 }

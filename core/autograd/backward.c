@@ -73,6 +73,12 @@ static eff_status accumulate(eff_tensor **slot, eff_tensor *t)
         *slot = t;
         return EFF_OK;
     }
+    eff_status settled = eff_settle(*slot);
+    if (settled == EFF_OK) settled = eff_settle(t);
+    if (settled != EFF_OK) {
+        eff_tensor_release(t);
+        return settled;
+    }
     if (!sole_owner(*slot)) {
         eff_tensor *sum = NULL;
         eff_status status = eff_tensor_like(&sum, *slot);
@@ -97,12 +103,12 @@ static eff_status give_to_leaf(eff_tensor *leaf, eff_tensor *t)
         eff_tensor_release(t);
         return EFF_OK;
     }
-    if (!leaf->grad && sole_owner(t)) {
+    eff_status status = eff_settle(t);
+    if (status == EFF_OK && !leaf->grad && sole_owner(t)) {
         leaf->grad = t;
         return EFF_OK;
     }
-    eff_status status = EFF_OK;
-    if (!leaf->grad) {
+    if (status == EFF_OK && !leaf->grad) {
         status = eff_tensor_like(&leaf->grad, leaf);
         leaf->grad_is_zero = true;
     }
@@ -161,6 +167,9 @@ static eff_status run_backward(eff_node *node)
         kept[i] = c->in[i];
         status = eff_computed(&c->in[i], kept[i]);
     }
+    for (int i = 0; i < c->n_out && status == EFF_OK; i++)
+        if (eff_is_deferred(c->dout[i]) && !(i == 0 && (c->op->flags & EFF_READS_DEFERRED_GRADIENT)))
+            status = eff_settle(c->dout[i]);
     if (status == EFF_OK) status = c->op->backward(c);
     for (int i = 0; i < c->n_in; i++) {
         if (!kept[i]) continue;

@@ -5,9 +5,11 @@
 
 #include <stdlib.h>
 
+enum { X, SCALE, SHIFT, GATE, LEVEL, PARTS };
+
 typedef struct recipe {
     eff_link link; /* first, so that a tensor's recipe is this one */
-    eff_tensor *x, *scale, *shift;
+    eff_tensor *part[PARTS]; /* NULL where it has none */
     eff_activation act;
 } recipe;
 
@@ -16,14 +18,12 @@ static recipe *recipe_of(const eff_tensor *t) { return (recipe *)t->recipe; }
 static void destroy(eff_link *link)
 {
     recipe *r = (recipe *)link;
-    eff_tensor_release(r->x);
-    eff_tensor_release(r->scale);
-    eff_tensor_release(r->shift);
+    for (int i = 0; i < PARTS; i++) eff_tensor_release(r->part[i]);
     free(r);
 }
 
 /* Aliases have no history: a recipe keeps arrays alive, not the graph behind them. */
-eff_status eff_defer(eff_tensor *t, eff_tensor *x, eff_tensor *scale, eff_tensor *shift, eff_activation act)
+static eff_status give_recipe(eff_tensor *t, eff_tensor *const part[PARTS], eff_activation act)
 {
     recipe *r = calloc(1, sizeof *r);
     if (!r) return eff_fail(EFF_E_MEMORY, "no memory for a deferred tensor");
@@ -31,24 +31,67 @@ eff_status eff_defer(eff_tensor *t, eff_tensor *x, eff_tensor *scale, eff_tensor
     r->link.destroy = destroy;
     r->act = act;
     t->recipe = &r->link;
-    EFF_TRY(eff_tensor_alias(&r->x, x));
-    EFF_TRY(eff_tensor_alias(&r->scale, scale));
-    return eff_tensor_alias(&r->shift, shift);
+    for (int i = 0; i < PARTS; i++)
+        if (part[i]) EFF_TRY(eff_tensor_alias(&r->part[i], part[i]));
+    return EFF_OK;
 }
+
+eff_status eff_defer(eff_tensor *t, eff_tensor *x, eff_tensor *scale, eff_tensor *shift, eff_activation act)
+{
+    return give_recipe(t, (eff_tensor *[PARTS]){[X] = x, [SCALE] = scale, [SHIFT] = shift}, act);
+}
+
+eff_status eff_defer_gated(eff_tensor *t, const eff_tensor *y, eff_tensor *gate)
+{
+    const recipe *r = recipe_of(y);
+    return give_recipe(t, (eff_tensor *[PARTS]){r->part[X], r->part[SCALE], r->part[SHIFT], gate}, r->act);
+}
+
+eff_status eff_defer_gradient(eff_tensor *t, eff_tensor *dy, eff_tensor *gate, eff_tensor *level)
+{
+    return give_recipe(t, (eff_tensor *[PARTS]){[X] = dy, [GATE] = gate, [LEVEL] = level}, EFF_ACT_NONE);
+}
+
+bool eff_is_gated(const eff_tensor *t) { return eff_is_deferred(t) && recipe_of(t)->part[GATE]; }
+
+static const real *reals(const recipe *r, int i) { return r->part[i] ? eff_tensor_reals(r->part[i]) : NULL; }
 
 eff_conv_input eff_read_input(const eff_tensor *t)
 {
     const recipe *r = recipe_of(t);
     if (!r) return (eff_conv_input){.x = eff_tensor_reals(t)};
-    return (eff_conv_input){.x = eff_tensor_reals(r->x), .scale = eff_tensor_reals(r->scale),
-                            .shift = eff_tensor_reals(r->shift), .act = r->act};
+    return (eff_conv_input){reals(r, X), reals(r, SCALE), reals(r, SHIFT), reals(r, GATE), r->act};
+}
+
+static int64_t channels_of(const eff_tensor *t) { return t->shape[t->ndim - 1]; }
+
+/* Rows of channels that share a row of the gate */
+static int64_t image_rows(const eff_tensor *t, const recipe *r)
+{
+    return eff_tensor_numel(t) / eff_tensor_numel(r->part[GATE]);
+}
+
+eff_norm_gradient eff_read_gradient(const eff_tensor *t)
+{
+    const recipe *r = recipe_of(t);
+    if (!r) return (eff_norm_gradient){.dy = eff_tensor_reals(t)};
+    return (eff_norm_gradient){reals(r, X), reals(r, GATE), reals(r, LEVEL), image_rows(t, r)};
 }
 
 static void compute(real *y, const eff_tensor *t)
 {
-    eff_conv_input in = eff_read_input(t);
-    int64_t channels = t->shape[t->ndim - 1], rows = channels ? eff_tensor_numel(t) / channels : 0;
-    eff_norm_kernels_now()->apply(y, in.x, in.scale, in.shift, in.act, rows, channels);
+    const recipe *r = recipe_of(t);
+    const real *x = reals(r, X), *gate = reals(r, GATE), *level = reals(r, LEVEL);
+    int64_t c = channels_of(t), numel = eff_tensor_numel(t);
+    if (numel == 0) return;
+    if (r->part[SCALE]) {
+        eff_norm_kernels_now()->apply(y, x, reals(r, SCALE), reals(r, SHIFT), r->act, numel / c, c);
+        x = y;
+    }
+    const eff_elementwise_kernels *k = eff_elementwise_kernels_now();
+    int64_t images = gate ? numel / c / image_rows(t, r) : 0;
+    if (gate) k->binary_rows(EFF_BINARY_MUL, y, x, gate, images, image_rows(t, r), c);
+    if (level) k->binary_rows(EFF_BINARY_ADD, y, y, level, images, image_rows(t, r), c);
 }
 
 eff_status eff_computed(eff_tensor **out, eff_tensor *t)

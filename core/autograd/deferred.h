@@ -1,9 +1,10 @@
-/* Tensors that are computed where they are read: act(x * scale + shift), the result of a norm.
+/* Tensors that are computed where they are read: act(x * scale + shift) * gate, the result of a norm, perhaps of
+ * squeeze-excite on it, and dy * gate + level, the gradient that squeeze-excite sends back.
  *
  * A deferred tensor has a shape and a history but no storage; its recipe holds what it is made of. So the output of a
  * convolution and its normalised form, which the next convolution reads and keeps for backward, share one array.
- * Ops that can apply the recipe on the way in say so in their record (EFF_READS_DEFERRED); others, and Lua, are given
- * the computed elements. What the recipe refers to must not be changed in place.
+ * Ops that can apply the recipe on the way in say so in their record (EFF_READS_DEFERRED, EFF_READS_DEFERRED_GRADIENT);
+ * others, and Lua, are given the computed elements. What the recipe refers to must not be changed in place.
  */
 #ifndef EFF_AUTOGRAD_DEFERRED_H
 #define EFF_AUTOGRAD_DEFERRED_H
@@ -11,13 +12,21 @@
 #include "kernels/kernels.h"
 #include "tensor/tensor.h"
 
-/* Makes t, which has a shape alone, act(x * scale + shift): x dense with t's elements, scale and shift [channels]. */
+/* Each of these makes t, which has a shape alone, deferred; its channels are its last axis. */
+
+/* act(x * scale + shift), x dense with t's elements, scale and shift [channels] */
 eff_status eff_defer(eff_tensor *t, eff_tensor *x, eff_tensor *scale, eff_tensor *shift, eff_activation act);
+/* The deferred tensor y times gate [images][channels] */
+eff_status eff_defer_gated(eff_tensor *t, const eff_tensor *y, eff_tensor *gate);
+/* The dense dy * gate + level, both [images][channels] */
+eff_status eff_defer_gradient(eff_tensor *t, eff_tensor *dy, eff_tensor *gate, eff_tensor *level);
 
 static inline bool eff_is_deferred(const eff_tensor *t) { return t && t->recipe; }
+bool eff_is_gated(const eff_tensor *t); /* deferred, and has a gate already */
 
 /* What kernels read: the recipe of a deferred tensor, the elements of another; t is dense. */
 eff_conv_input eff_read_input(const eff_tensor *t);
+eff_norm_gradient eff_read_gradient(const eff_tensor *t);
 
 /* A dense tensor with t's elements: computed when t is deferred, else t itself or a copy as eff_tensor_dense has it. */
 eff_status eff_computed(eff_tensor **out, eff_tensor *t);

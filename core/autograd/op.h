@@ -78,7 +78,7 @@ typedef struct eff_call {
     bool training;                      /* backward may follow */
 
     /* of backward */
-    eff_tensor *dout[EFF_MAX_OUTPUTS]; /* dense; NULL where no gradient arrived */
+    eff_tensor *dout[EFF_MAX_OUTPUTS]; /* dense or, where the op reads it, deferred; NULL where no gradient arrived */
     eff_tensor *din[EFF_MAX_INPUTS];   /* set by eff_call_grad or eff_call_hand_on */
     bool wants[EFF_MAX_INPUTS];        /* whether this input's gradient is asked for */
     eff_tensor *leaf[EFF_MAX_INPUTS];  /* the input, where it is a leaf whose gradient may be written in place */
@@ -92,7 +92,8 @@ enum {
     EFF_STRIDED = 1 << 0, /* takes inputs of any strides; others get dense copies */
     EFF_VIEW = 1 << 1,    /* makes its outputs itself (they share storage with an input) */
     EFF_RANDOM = 1 << 2,  /* draws from a random stream, given in the call */
-    EFF_READS_DEFERRED = 1 << 3 /* takes its first input deferred (autograd/deferred.h), in backward too */
+    EFF_READS_DEFERRED = 1 << 3, /* takes its first input deferred (autograd/deferred.h), in backward too */
+    EFF_READS_DEFERRED_GRADIENT = 1 << 4 /* takes the gradient of its first output deferred */
 };
 #define EFF_SAVE_IN(i) (1u << (i))
 #define EFF_SAVE_OUT(i) (1u << (16 + (i)))

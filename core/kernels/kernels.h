@@ -68,21 +68,31 @@ typedef struct eff_conv_kernels {
 /* ---- family "norm": per-channel normalisation of x [rows][c], fused with an activation ----
  * y = act(x_hat * gamma + beta), x_hat = (x - mean) * rstd */
 
+/* The gradient that comes back to a norm: dy * gate + level, with gate and level [image][c] and `image_rows` rows an
+ * image; dy itself where gate is NULL. */
+typedef struct eff_norm_gradient {
+    const real *dy, *gate, *level;
+    int64_t image_rows;
+} eff_norm_gradient;
+
 typedef struct eff_norm_kernels {
-    size_t (*scratch)(int64_t rows, int64_t c);
+    /* image_rows as in eff_norm_gradient; rows where there is no gate */
+    size_t (*scratch)(int64_t rows, int64_t image_rows, int64_t c);
     /* mean [c] and biased variance [c] over the rows */
     void (*statistics)(real *mean, real *variance, const real *x, int64_t rows, int64_t c, void *scratch);
     /* y = act(x * scale + shift), scale and shift [c]; y may be x */
     void (*apply)(real *y, const real *x, const real *scale, const real *shift, eff_activation act, int64_t rows,
                   int64_t c);
     /* dgamma = sum dz * x_hat, dbeta = sum dz over the rows, where dz = dy * act'(x_hat * gamma + beta) */
-    void (*reduce)(real *dgamma, real *dbeta, const real *dy, const real *x, const real *mean, const real *rstd,
+    void (*reduce)(real *dgamma, real *dbeta, const eff_norm_gradient *dy, const real *x, const real *mean, const real *rstd,
                    const real *gamma, const real *beta, eff_activation act, int64_t rows, int64_t c, void *scratch);
     /* dx = gamma * rstd * (dz - (dbeta + x_hat * dgamma) / rows) when training,
-     * dx = gamma * rstd * dz when the statistics were constants (dgamma == NULL) */
-    void (*backward)(real *dx, const real *dy, const real *x, const real *mean, const real *rstd, const real *gamma,
+     * dx = gamma * rstd * dz when the statistics were constants (dgamma == NULL); dx may be dy's array */
+    void (*backward)(real *dx, const eff_norm_gradient *dy, const real *x, const real *mean, const real *rstd, const real *gamma,
                      const real *beta, const real *dgamma, const real *dbeta, eff_activation act, int64_t rows,
                      int64_t c);
+    /* sums [image][c] = over the rows of each image of the input x, times dy [image][row][c] or, where that is NULL, 1 */
+    void (*image_sums)(real *sums, const eff_conv_input *x, const real *dy, int64_t images, int64_t rows, int64_t c);
 } eff_norm_kernels;
 
 /* ---- family "elementwise" ---- */

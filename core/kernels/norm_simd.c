@@ -19,8 +19,10 @@ enum {
 typedef struct job {
     float *out, *out2, *partial; /* partial [chunk][2][c] */
     const float *x, *dy, *mean, *rstd, *gamma, *beta, *dgamma, *dbeta;
+    const float *gate, *level; /* of the gradient, or NULL */
+    const eff_conv_input *in;
     eff_activation act;
-    int64_t rows, c;
+    int64_t rows, c, image_rows; /* a chunk lies in one image; rows, where images do not matter */
 } job;
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -31,11 +33,26 @@ static int64_t chunk_rows(int64_t c)
     return rows < LEAST_ROWS ? LEAST_ROWS : least(rows, MOST_ROWS);
 }
 
-static int64_t chunk_count(int64_t rows, int64_t c) { return eff_chunks(rows, chunk_rows(c)); }
-
-static size_t scratch_size(int64_t rows, int64_t c)
+static int64_t chunk_count(const job *j)
 {
-    return (size_t)(chunk_count(rows, c) * 2 * c) * sizeof(float);
+    return j->rows > 0 ? j->rows / j->image_rows * eff_chunks(j->image_rows, chunk_rows(j->c)) : 0;
+}
+
+static size_t scratch_size(int64_t rows, int64_t image_rows, int64_t c)
+{
+    job j = {.rows = rows, .image_rows = image_rows, .c = c};
+    return (size_t)(chunk_count(&j) * 2 * c) * sizeof(float);
+}
+
+typedef struct range {
+    int64_t first, end;
+} range;
+
+static range chunk_at(const job *j, int64_t chunk)
+{
+    int64_t height = chunk_rows(j->c), in_image = eff_chunks(j->image_rows, height);
+    int64_t start = chunk / in_image * j->image_rows, first = start + chunk % in_image * height;
+    return (range){first, least(first + height, start + j->image_rows)};
 }
 
 /* Calls body(job, first row, rows <= ROWS, channel, lanes) for all channels of rows first .. end. The body is a
@@ -81,11 +98,11 @@ static void statistics_chunk(void *context, int64_t chunk, int worker)
     (void)worker;
     const job *j = context;
     float *sums = j->partial + chunk * 2 * j->c;
-    int64_t first = chunk * chunk_rows(j->c), end = least(first + chunk_rows(j->c), j->rows);
+    range rows = chunk_at(j, chunk);
     memset(sums, 0, (size_t)(2 * j->c) * sizeof *sums);
-    walk(j, first, end, sums, add_rows);
-    for (int64_t i = 0; i < j->c; i++) sums[i] /= (float)(end - first);
-    walk(j, first, end, sums, add_squares);
+    walk(j, rows.first, rows.end, sums, add_rows);
+    for (int64_t i = 0; i < j->c; i++) sums[i] /= (float)(rows.end - rows.first);
+    walk(j, rows.first, rows.end, sums, add_squares);
 }
 
 /* Task: CHANNELS channels of all chunks */
@@ -115,8 +132,8 @@ static void statistics_merge(void *context, int64_t block, int worker)
 
 static void statistics(float *mean, float *variance, const float *x, int64_t rows, int64_t c, void *scratch)
 {
-    job j = {.out = mean, .out2 = variance, .partial = scratch, .x = x, .rows = rows, .c = c};
-    eff_parallel_for(chunk_count(rows, c), statistics_chunk, &j);
+    job j = {.out = mean, .out2 = variance, .partial = scratch, .x = x, .rows = rows, .c = c, .image_rows = rows};
+    eff_parallel_for(chunk_count(&j), statistics_chunk, &j);
     eff_parallel_for(eff_chunks(c, CHANNELS), statistics_merge, &j);
 }
 
@@ -138,15 +155,15 @@ static void statistics(float *mean, float *variance, const float *x, int64_t row
     {                                                                                                                  \
         (void)worker;                                                                                                  \
         const job *j = context;                                                                                        \
-        int64_t first = chunk * chunk_rows(j->c), end = least(first + chunk_rows(j->c), j->rows);                      \
+        range rows = chunk_at(j, chunk);                                                                               \
         float *sums = j->partial ? j->partial + chunk * 2 * j->c : NULL;                                               \
         if (sums) memset(sums, 0, (size_t)(2 * j->c) * sizeof *sums);                                                  \
         if (j->act == EFF_ACT_SILU)                                                                                    \
-            walk(j, first, end, sums, name##_silu);                                                                    \
+            walk(j, rows.first, rows.end, sums, name##_silu);                                                          \
         else if (j->act == EFF_ACT_RELU)                                                                               \
-            walk(j, first, end, sums, name##_relu);                                                                    \
+            walk(j, rows.first, rows.end, sums, name##_relu);                                                          \
         else                                                                                                           \
-            walk(j, first, end, sums, name##_none);                                                                    \
+            walk(j, rows.first, rows.end, sums, name##_none);                                                          \
     }
 
 /* ---- apply ---- */
@@ -165,21 +182,35 @@ FOR_EACH_ACTIVATION(apply_rows)
 static void apply(float *y, const float *x, const float *scale, const float *shift, eff_activation act, int64_t rows,
                   int64_t c)
 {
-    job j = {.out = y, .x = x, .gamma = scale, .beta = shift, .act = act, .rows = rows, .c = c};
-    eff_parallel_for(chunk_count(rows, c), apply_rows_chunk, &j);
+    job j = {.out = y, .x = x, .gamma = scale, .beta = shift, .act = act, .rows = rows, .c = c,
+             .image_rows = rows};
+    eff_parallel_for(chunk_count(&j), apply_rows_chunk, &j);
 }
 
 /* ---- gradients ---- */
+
+/* The gradient at row r, of the image that the chunk lies in */
+VEC_INLINE vec gradient_at(const job *j, int64_t r, int64_t i, vec gate, vec level, const int64_t lanes)
+{
+    vec dy = vec_get(j->dy + r * j->c + i, lanes);
+    return j->gate ? dy * gate + level : dy;
+}
+
+VEC_INLINE vec of_image(const float *values, const job *j, int64_t row, int64_t i, const int64_t lanes)
+{
+    return values ? vec_get(values + row / j->image_rows * j->c + i, lanes) : (vec){0};
+}
 
 VEC_INLINE void reduce_rows(const job *j, float *sums, int64_t row, const int64_t count, int64_t i, const int64_t lanes,
                             const eff_activation act)
 {
     vec mean = vec_get(j->mean + i, lanes), rstd = vec_get(j->rstd + i, lanes);
     vec gamma = vec_get(j->gamma + i, lanes), beta = vec_get(j->beta + i, lanes), dgamma = {0}, dbeta = {0};
+    vec gate = of_image(j->gate, j, row, i, lanes), level = of_image(j->level, j, row, i, lanes);
 #pragma GCC unroll 4
     for (int64_t r = row; r < row + count; r++) {
         vec x_hat = (vec_get(j->x + r * j->c + i, lanes) - mean) * rstd;
-        vec dz = vec_through_slope(vec_get(j->dy + r * j->c + i, lanes), x_hat * gamma + beta, act);
+        vec dz = vec_through_slope(gradient_at(j, r, i, gate, level, lanes), x_hat * gamma + beta, act);
         dgamma += dz * x_hat;
         dbeta += dz;
     }
@@ -193,7 +224,7 @@ static void reduce_merge(void *context, int64_t block, int worker)
 {
     (void)worker;
     const job *j = context;
-    int64_t first = block * CHANNELS, count = least(CHANNELS, j->c - first), chunks = chunk_count(j->rows, j->c);
+    int64_t first = block * CHANNELS, count = least(CHANNELS, j->c - first), chunks = chunk_count(j);
     double dgamma[CHANNELS] = {0}, dbeta[CHANNELS] = {0};
     for (int64_t chunk = 0; chunk < chunks; chunk++) {
         const float *sums = j->partial + chunk * 2 * j->c + first;
@@ -204,12 +235,16 @@ static void reduce_merge(void *context, int64_t block, int worker)
     for (int64_t i = 0; i < count; i++) j->out2[first + i] = (float)dbeta[i];
 }
 
-static void reduce(float *dgamma, float *dbeta, const float *dy, const float *x, const float *mean, const float *rstd,
-                   const float *gamma, const float *beta, eff_activation act, int64_t rows, int64_t c, void *scratch)
+static int64_t image_rows_of(const eff_norm_gradient *dy, int64_t rows) { return dy->gate ? dy->image_rows : rows; }
+
+static void reduce(float *dgamma, float *dbeta, const eff_norm_gradient *dy, const float *x, const float *mean,
+                   const float *rstd, const float *gamma, const float *beta, eff_activation act, int64_t rows, int64_t c,
+                   void *scratch)
 {
-    job j = {.out = dgamma, .out2 = dbeta, .partial = scratch, .x = x, .dy = dy, .mean = mean, .rstd = rstd,
-             .gamma = gamma, .beta = beta, .act = act, .rows = rows, .c = c};
-    eff_parallel_for(chunk_count(rows, c), reduce_rows_chunk, &j);
+    job j = {.out = dgamma, .out2 = dbeta, .partial = scratch, .x = x, .dy = dy->dy, .gate = dy->gate, .level = dy->level,
+             .mean = mean, .rstd = rstd, .gamma = gamma, .beta = beta, .act = act, .rows = rows, .c = c,
+             .image_rows = image_rows_of(dy, rows)};
+    eff_parallel_for(chunk_count(&j), reduce_rows_chunk, &j);
     eff_parallel_for(eff_chunks(c, CHANNELS), reduce_merge, &j);
 }
 
@@ -219,30 +254,85 @@ VEC_INLINE void backward_rows(const job *j, float *sums, int64_t row, const int6
     (void)sums;
     vec mean = vec_get(j->mean + i, lanes), rstd = vec_get(j->rstd + i, lanes);
     vec gamma = vec_get(j->gamma + i, lanes), beta = vec_get(j->beta + i, lanes), scale = gamma * rstd;
-    vec slope = {0}, level = {0};
+    vec gate = of_image(j->gate, j, row, i, lanes), level = of_image(j->level, j, row, i, lanes);
+    vec tilt = {0}, offset = {0};
     if (j->dgamma) {
-        slope = vec_get(j->dgamma + i, lanes) / (float)j->rows;
-        level = vec_get(j->dbeta + i, lanes) / (float)j->rows;
+        tilt = vec_get(j->dgamma + i, lanes) / (float)j->rows;
+        offset = vec_get(j->dbeta + i, lanes) / (float)j->rows;
     }
 #pragma GCC unroll 4
     for (int64_t r = row; r < row + count; r++) {
         vec x_hat = (vec_get(j->x + r * j->c + i, lanes) - mean) * rstd;
-        vec dz = vec_through_slope(vec_get(j->dy + r * j->c + i, lanes), x_hat * gamma + beta, act);
-        vec_put(j->out + r * j->c + i, scale * (dz - (level + x_hat * slope)), lanes);
+        vec dz = vec_through_slope(gradient_at(j, r, i, gate, level, lanes), x_hat * gamma + beta, act);
+        vec_put(j->out + r * j->c + i, scale * (dz - (offset + x_hat * tilt)), lanes);
     }
 }
 FOR_EACH_ACTIVATION(backward_rows)
 
-static void backward(float *dx, const float *dy, const float *x, const float *mean, const float *rstd,
+static void backward(float *dx, const eff_norm_gradient *dy, const float *x, const float *mean, const float *rstd,
                      const float *gamma, const float *beta, const float *dgamma, const float *dbeta,
                      eff_activation act, int64_t rows, int64_t c)
 {
-    job j = {.out = dx, .x = x, .dy = dy, .mean = mean, .rstd = rstd, .gamma = gamma, .beta = beta, .dgamma = dgamma,
-             .dbeta = dbeta, .act = act, .rows = rows, .c = c};
-    eff_parallel_for(chunk_count(rows, c), backward_rows_chunk, &j);
+    job j = {.out = dx, .x = x, .dy = dy->dy, .gate = dy->gate, .level = dy->level, .mean = mean, .rstd = rstd,
+             .gamma = gamma, .beta = beta, .dgamma = dgamma, .dbeta = dbeta, .act = act, .rows = rows, .c = c,
+             .image_rows = image_rows_of(dy, rows)};
+    eff_parallel_for(chunk_count(&j), backward_rows_chunk, &j);
 }
 
-static const eff_norm_kernels kernels = {scratch_size, statistics, apply, reduce, backward};
+/* ---- sums of images ---- */
+
+VEC_INLINE vec image_term(const job *j, int64_t at, vec scale, vec shift, const int64_t lanes, const eff_activation act)
+{
+    vec x = vec_get(j->x + at, lanes);
+    if (j->in->scale) x = vec_activate(x * scale + shift, act);
+    return j->dy ? x * vec_get(j->dy + at, lanes) : x;
+}
+
+/* One vector of channels of one image; partial sums of CHUNK_ROWS rows keep the error small. */
+VEC_INLINE void sum_channels(const job *j, int64_t image, int64_t i, const int64_t lanes, const eff_activation act)
+{
+    enum { CHUNK_ROWS = 128 };
+    vec total = {0}, scale = {0}, shift = {0};
+    if (j->in->scale) scale = vec_get(j->in->scale + i, lanes), shift = vec_get(j->in->shift + i, lanes);
+    for (int64_t row = 0; row < j->rows; row += CHUNK_ROWS) {
+        int64_t end = least(row + CHUNK_ROWS, j->rows), r = row, at = (image * j->rows + row) * j->c + i;
+        vec sum[ROWS] = {{0}};
+        for (; r + ROWS <= end; r += ROWS, at += ROWS * j->c)
+#pragma GCC unroll 4
+            for (int k = 0; k < ROWS; k++) sum[k] += image_term(j, at + k * j->c, scale, shift, lanes, act);
+        for (; r < end; r++, at += j->c) sum[0] += image_term(j, at, scale, shift, lanes, act);
+        total += (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    }
+    if (j->in->gate) total *= vec_get(j->in->gate + image * j->c + i, lanes);
+    vec_put(j->out + image * j->c + i, total, lanes);
+}
+
+/* Task: CHANNELS channels of one image */
+static void sum_image(void *context, int64_t task, int worker)
+{
+    (void)worker;
+    const job *j = context;
+    int64_t blocks = eff_chunks(j->c, CHANNELS), image = task / blocks, i = task % blocks * CHANNELS;
+    for (int64_t end = least(i + CHANNELS, j->c); i < end; i += VL) {
+        bool whole = i + VL <= end;
+        if (j->in->act == EFF_ACT_SILU && whole)
+            sum_channels(j, image, i, VL, EFF_ACT_SILU);
+        else if (j->in->act == EFF_ACT_SILU)
+            sum_channels(j, image, i, end - i, EFF_ACT_SILU);
+        else if (j->in->act == EFF_ACT_RELU)
+            sum_channels(j, image, i, least(VL, end - i), EFF_ACT_RELU);
+        else
+            sum_channels(j, image, i, least(VL, end - i), EFF_ACT_NONE);
+    }
+}
+
+static void image_sums(float *sums, const eff_conv_input *x, const float *dy, int64_t images, int64_t rows, int64_t c)
+{
+    job j = {.out = sums, .in = x, .x = x->x, .dy = dy, .rows = rows, .c = c};
+    eff_parallel_for(images * eff_chunks(c, CHANNELS), sum_image, &j);
+}
+
+static const eff_norm_kernels kernels = {scratch_size, statistics, apply, reduce, backward, image_sums};
 
 const eff_variant ISA_NAME(eff_variant_norm_simd) = {
     .name = "norm.simd." ISA_TEXT,

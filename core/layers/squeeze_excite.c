@@ -4,6 +4,7 @@
 
 enum { CHANNELS, SQUEEZED, ACTIVATION };
 enum { REDUCE_WEIGHT, REDUCE_BIAS, EXPAND_WEIGHT, EXPAND_BIAS };
+enum { OP_ACTIVATION = 5 };
 
 static const char *const activations[] = {"silu", "relu", NULL};
 
@@ -19,40 +20,15 @@ static eff_status create(eff_layer *layer)
     return eff_layer_add_parameter(layer, "expand_bias", 1, &c, EFF_FILL_CONSTANT, 0, false);
 }
 
-static eff_status dense(eff_tensor **y, eff_layer *layer, eff_tensor *x, int weight)
-{
-    eff_call c;
-    eff_call_start(&c, &eff_op_dense);
-    c.n_in = 3;
-    c.in[0] = x;
-    c.in[1] = layer->parameter[weight].tensor;
-    c.in[2] = layer->parameter[weight + 1].tensor;
-    return eff_layer_run(y, &c);
-}
-
-static eff_status gate(eff_tensor **g, eff_layer *layer, eff_tensor *x)
-{
-    eff_tensor *mean = NULL, *squeezed = NULL, *active = NULL, *expanded = NULL;
-    const eff_op *act = layer->arg[ACTIVATION].i == 0 ? &eff_op_silu : &eff_op_relu;
-    eff_status status = eff_layer_apply(&mean, &eff_op_global_avg_pool, x, NULL);
-    if (status == EFF_OK) status = dense(&squeezed, layer, mean, REDUCE_WEIGHT);
-    if (status == EFF_OK) status = eff_layer_apply(&active, act, squeezed, NULL);
-    if (status == EFF_OK) status = dense(&expanded, layer, active, EXPAND_WEIGHT);
-    if (status == EFF_OK) status = eff_layer_apply(g, &eff_op_sigmoid, expanded, NULL);
-    eff_tensor_release(mean);
-    eff_tensor_release(squeezed);
-    eff_tensor_release(active);
-    eff_tensor_release(expanded);
-    return status;
-}
-
 static eff_status forward(eff_tensor **y, eff_layer *layer, eff_tensor *x)
 {
-    eff_tensor *g = NULL;
-    EFF_TRY(gate(&g, layer, x));
-    eff_status status = eff_layer_apply(y, &eff_op_mul, x, g);
-    eff_tensor_release(g);
-    return status;
+    eff_call c;
+    eff_call_start(&c, &eff_op_squeeze_excite);
+    c.n_in = 5;
+    c.in[0] = x;
+    for (int i = REDUCE_WEIGHT; i <= EXPAND_BIAS; i++) c.in[1 + i] = layer->parameter[i].tensor;
+    c.arg[OP_ACTIVATION] = layer->arg[ACTIVATION];
+    return eff_layer_run(y, &c);
 }
 
 const eff_layer_type eff_layer_squeeze_excite = {

@@ -45,7 +45,7 @@ static eff_status shape(eff_call *c)
 static eff_status batch_statistics(eff_call *c, int64_t rows)
 {
     const eff_norm_kernels *k = eff_norm_kernels_now();
-    size_t bytes = k->scratch(rows, channels(c));
+    size_t bytes = k->scratch(rows, rows, channels(c));
     void *scratch = bytes ? eff_pool_alloc(bytes) : NULL;
     if (bytes && !scratch) return eff_fail(EFF_E_MEMORY, "batch_norm: no memory for scratch");
     k->statistics(eff_tensor_reals(c->out[BATCH_MEAN]), eff_tensor_reals(c->out[BATCH_VARIANCE]),
@@ -103,20 +103,21 @@ static eff_status backward(eff_call *c)
     const eff_norm_kernels *k = eff_norm_kernels_now();
     int64_t n = channels(c), rows = eff_tensor_numel(c->in[X]) / n;
     eff_activation act = (eff_activation)c->arg[ACTIVATION].i;
-    const real *dy = eff_tensor_reals(c->dout[Y]), *x = eff_tensor_reals(c->in[X]);
+    eff_norm_gradient dy = eff_read_gradient(c->dout[Y]);
+    const real *x = eff_tensor_reals(c->in[X]);
     const real *mean = eff_tensor_reals(c->out[BATCH_MEAN]), *rstd = eff_tensor_reals(c->out[RSTD]);
     const real *gamma = eff_tensor_reals(c->in[GAMMA]), *beta = eff_tensor_reals(c->in[BETA]);
     real *dx, *dgamma, *dbeta;
     EFF_TRY(eff_call_grad(c, X, &dx));
     EFF_TRY(eff_call_grad(c, GAMMA, &dgamma));
     EFF_TRY(eff_call_grad(c, BETA, &dbeta));
-    size_t scratch_bytes = (k->scratch(rows, n) + 63) / 64 * 64;
+    size_t scratch_bytes = (k->scratch(rows, dy.gate ? dy.image_rows : rows, n) + 63) / 64 * 64;
     char *scratch = eff_pool_alloc(scratch_bytes + 2 * (size_t)n * sizeof(real));
     if (!scratch) return eff_fail(EFF_E_MEMORY, "batch_norm: no memory for scratch");
     if (!dgamma) dgamma = (real *)(scratch + scratch_bytes);
     if (!dbeta) dbeta = (real *)(scratch + scratch_bytes) + n;
-    k->reduce(dgamma, dbeta, dy, x, mean, rstd, gamma, beta, act, rows, n, scratch);
-    if (dx) k->backward(dx, dy, x, mean, rstd, gamma, beta, uses_batch(c) ? dgamma : NULL, dbeta, act, rows, n);
+    k->reduce(dgamma, dbeta, &dy, x, mean, rstd, gamma, beta, act, rows, n, scratch);
+    if (dx) k->backward(dx, &dy, x, mean, rstd, gamma, beta, uses_batch(c) ? dgamma : NULL, dbeta, act, rows, n);
     eff_pool_free(scratch);
     return EFF_OK;
 }
@@ -141,6 +142,7 @@ const eff_op eff_op_batch_norm = {
                      EFF_FLAG("deferred", false, "compute the result where it is read, from x, which must then not be "
                                                  "changed in place")),
     .hidden = 3,
+    .flags = EFF_READS_DEFERRED_GRADIENT,
     .saves = EFF_SAVE_IN(0) | EFF_SAVE_IN(1) | EFF_SAVE_IN(2) | EFF_SAVE_OUT(1) | EFF_SAVE_OUT(3),
     .shape = shape,
     .forward = forward,

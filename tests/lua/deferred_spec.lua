@@ -22,6 +22,17 @@ local readers = {
     { name = "a depthwise convolution with stride", weight = { 5, 5, 1, CHANNELS },
         read = conv { padding = "same", stride = 2, groups = CHANNELS } },
     { name = "the mean over pixels", read = function(y) return y:global_avg_pool() end },
+    { name = "squeeze-excite and a 1x1 convolution", weight = { CHANNELS, 4 }, read = function(y, w)
+        local excited = y:squeeze_excite(w, effv2.zeros(4), w:permute { 2, 1 }, effv2.ones(CHANNELS))
+        return excited:conv2d(w:reshape { 1, 1, CHANNELS, 4 })
+    end },
+    { name = "squeeze-excite twice, a sum, and a 3x3 convolution", weight = { CHANNELS, 4 }, read = function(y, w)
+        local function excite(x)
+            return x:squeeze_excite(w, effv2.zeros(4), w:permute { 2, 1 }, effv2.ones(CHANNELS), "relu")
+        end
+        return excite(excite(y)):conv2d(effv2.ones(3, 3, CHANNELS, 2)) + excite(y):slice(4, 1, 2)
+            :slice(2, 2, 6):slice(3, 2, 5)
+    end },
     { name = "a gate", weight = { 3, 1, 1, CHANNELS }, read = function(y, w) return y * w end },
     { name = "a sum", weight = { 3, 7, 6, CHANNELS }, read = function(y, w) return w + y end },
     { name = "a sum with itself", read = function(y) return y + y * 2 end },

@@ -8,14 +8,17 @@ enum { CHANNELS = 16, ROWS = 64 };
 
 typedef struct problem {
     real *out, *out2;
-    const real *x, *dy, *mean, *rstd, *gamma, *beta, *dgamma, *dbeta;
+    const eff_norm_gradient *dy;
+    const eff_conv_input *in;
+    const real *x, *factor, *mean, *rstd, *gamma, *beta, *dgamma, *dbeta;
     eff_activation act;
     int64_t rows, c;
 } problem;
 
-static size_t no_scratch(int64_t rows, int64_t c)
+static size_t no_scratch(int64_t rows, int64_t image_rows, int64_t c)
 {
     (void)rows;
+    (void)image_rows;
     (void)c;
     return 0;
 }
@@ -72,7 +75,10 @@ static real normalised(const problem *p, int64_t r, int64_t j)
 
 static real dz_at(const problem *p, real x_hat, int64_t r, int64_t j)
 {
-    return p->dy[r * p->c + j] * scalar_activation_slope(p->act, x_hat * p->gamma[j] + p->beta[j]);
+    const eff_norm_gradient *g = p->dy;
+    real dy = g->dy[r * p->c + j];
+    if (g->gate) dy = dy * g->gate[r / g->image_rows * p->c + j] + g->level[r / g->image_rows * p->c + j];
+    return dy * scalar_activation_slope(p->act, x_hat * p->gamma[j] + p->beta[j]);
 }
 
 static void reduce_channels(void *context, int64_t block, int worker)
@@ -91,7 +97,7 @@ static void reduce_channels(void *context, int64_t block, int worker)
     }
 }
 
-static void reduce(real *dgamma, real *dbeta, const real *dy, const real *x, const real *mean, const real *rstd,
+static void reduce(real *dgamma, real *dbeta, const eff_norm_gradient *dy, const real *x, const real *mean, const real *rstd,
                    const real *gamma, const real *beta, eff_activation act, int64_t rows, int64_t c, void *scratch)
 {
     (void)scratch;
@@ -112,7 +118,7 @@ static void backward_rows(void *context, int64_t chunk, int worker)
         }
 }
 
-static void backward(real *dx, const real *dy, const real *x, const real *mean, const real *rstd, const real *gamma,
+static void backward(real *dx, const eff_norm_gradient *dy, const real *x, const real *mean, const real *rstd, const real *gamma,
                      const real *beta, const real *dgamma, const real *dbeta, eff_activation act, int64_t rows,
                      int64_t c)
 {
@@ -121,7 +127,30 @@ static void backward(real *dx, const real *dy, const real *x, const real *mean, 
     eff_parallel_for(eff_chunks(rows, ROWS), backward_rows, &p);
 }
 
-static const eff_norm_kernels kernels = {no_scratch, statistics, apply, reduce, backward};
+/* Task: one image; p->rows are its rows */
+static void sum_image(void *context, int64_t image, int worker)
+{
+    (void)worker;
+    const problem *p = context;
+    const eff_conv_input *in = p->in;
+    for (int64_t j = 0; j < p->c; j++) {
+        double sum = 0;
+        for (int64_t r = 0; r < p->rows; r++) {
+            int64_t at = (image * p->rows + r) * p->c + j;
+            real x = in->scale ? scalar_activation(in->act, in->x[at] * in->scale[j] + in->shift[j]) : in->x[at];
+            sum += (double)x * (p->factor ? p->factor[at] : 1);
+        }
+        p->out[image * p->c + j] = (real)(in->gate ? sum * in->gate[image * p->c + j] : sum);
+    }
+}
+
+static void image_sums(real *sums, const eff_conv_input *x, const real *dy, int64_t images, int64_t rows, int64_t c)
+{
+    problem p = {.out = sums, .in = x, .factor = dy, .rows = rows, .c = c};
+    eff_parallel_for(images, sum_image, &p);
+}
+
+static const eff_norm_kernels kernels = {no_scratch, statistics, apply, reduce, backward, image_sums};
 
 const eff_variant eff_variant_norm_reference = {
     .name = "norm.reference", .doc = "the definition, in loops", .family = EFF_FAMILY_NORM, .kernels = &kernels};

@@ -25,6 +25,7 @@ local cfg = effv2.config {
     seed = 0,
     workers = 2,
     checkpoint_every = 120,
+    profile = false,
     run = effv2.config.optional "string",
     resume = effv2.config.optional "string",
     help = {
@@ -38,6 +39,7 @@ local cfg = effv2.config {
         mixup = "first and last Mixup alpha",
         dropout = "first and last dropout rate",
         drop_path = "stochastic depth of the last block",
+        profile = "print, layer by layer, where the time of ten updates goes",
         run = "folder of the run; a new one below runs/ when not given",
         resume = "folder of a run to go on with",
     },
@@ -67,7 +69,7 @@ local result = effv2.train {
         }
     end,
     eval_size = 32, eval_rule = "whole", checkpoint_every = cfg.checkpoint_every,
-    config = cfg, run = cfg.run, resume = cfg.resume,
+    profile = cfg.profile, config = cfg, run = cfg.run, resume = cfg.resume,
 }
 
 print(effv2.json_encode {

@@ -35,6 +35,7 @@ local cfg = effv2.config {
     workers = 2,
     bad_images = effv2.config.choice("raise", { "raise", "skip" }),
     checkpoint_every = 300,
+    profile = false,
     run = effv2.config.optional "string",
     resume = effv2.config.optional "string",
     help = {
@@ -63,6 +64,7 @@ local cfg = effv2.config {
         workers = "threads that prepare images",
         bad_images = "what a picture that cannot be read does: end the run, or be named and skipped (up to 0.1 %)",
         checkpoint_every = "seconds between checkpoints",
+        profile = "print, layer by layer, where the time of ten updates goes",
         run = "folder of the run; a new one below runs/ when not given",
         resume = "folder of a run to go on with",
     },
@@ -95,7 +97,7 @@ local result = effv2.train {
         }
     end,
     bad_images = cfg.bad_images, eval_size = cfg.eval_size, eval_rule = cfg.eval_rule, checkpoint_every = cfg.checkpoint_every,
-    config = cfg, run = cfg.run, resume = cfg.resume,
+    profile = cfg.profile, config = cfg, run = cfg.run, resume = cfg.resume,
 }
 
 print(effv2.json_encode {

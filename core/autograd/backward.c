@@ -8,6 +8,7 @@
 
 #include "autograd/deferred.h"
 #include "autograd/node.h"
+#include "autograd/profile.h"
 #include "base/interrupt.h"
 #include "kernels/variants.h"
 
@@ -186,7 +187,9 @@ static eff_status step_back(eff_node *node, bool keep_graph)
     if (node->spent)
         return eff_fail(EFF_E_STATE, "backward: the graph at %s was walked already (pass keep_graph = true to walk it again)",
                         node->call.op->name);
+    eff_profile_span span = eff_profile_begin();
     eff_status status = run_backward(node);
+    if (status == EFF_OK) eff_profile_end_backward(&span, node->place, &node->call);
     if (!keep_graph) {
         node->spent = true;
         eff_node_release_saved(node);
@@ -223,6 +226,7 @@ static eff_status walk(eff_node *root, eff_tensor *gradient, int output, bool ke
     eff_status status = collect(&list, root);
     if (status == EFF_OK) status = accumulate(&root->call.dout[output], gradient);
     else eff_tensor_release(gradient);
+    if (status == EFF_OK) eff_profile_count_kept(list.items, list.count);
     for (size_t i = 0; i < list.count && status == EFF_OK; i++) status = step_back(list.items[i], keep_graph);
     for (size_t i = 0; i < list.count; i++) release_douts(list.items[i]);
     free(list.items);

@@ -3,6 +3,7 @@
 
 #include "autograd/deferred.h"
 #include "autograd/node.h"
+#include "autograd/profile.h"
 #include "base/interrupt.h"
 
 #include <string.h>
@@ -165,7 +166,9 @@ eff_status eff_call_run(eff_call *c)
         c->stream_a = generator.step;
         c->stream_b = generator.counter++;
     }
+    eff_profile_span span = eff_profile_begin();
     eff_status status = compute(c);
+    if (status == EFF_OK) eff_profile_end_forward(&span, c);
     if (status == EFF_OK && c->training) status = eff_node_record(c, given);
     for (int i = 0; i < c->n_in; i++) eff_tensor_release(c->in[i]);
     memcpy(c->in, given, sizeof given);

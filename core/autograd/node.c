@@ -2,6 +2,7 @@
 #include "autograd/node.h"
 
 #include "autograd/deferred.h"
+#include "autograd/profile.h"
 
 #include <stdlib.h>
 
@@ -95,6 +96,7 @@ eff_status eff_node_record(const eff_call *c, eff_tensor *const *in)
     node->link.refs = 1;
     node->link.destroy = node_destroy;
     node->id = next_id++;
+    node->place = eff_profile_place();
     node->call.op = c->op;
     node->call.n_in = c->n_in;
     node->call.n_out = c->n_out;

@@ -7,6 +7,7 @@
 typedef struct eff_node {
     eff_link link; /* first, so that a tensor's maker is the node */
     uint64_t id;   /* grows in the order of recording: backward goes by falling id */
+    int place;     /* where it counts in a profile */
     bool spent;    /* its saved tensors were released by a backward */
     eff_call call; /* in[] and out[]: saved tensors, or shape-only ones */
     struct {

@@ -130,6 +130,9 @@ eff_status eff_call_run(eff_call *c);
 
 void eff_call_release_outputs(eff_call *c);
 
+/* The op's cost for inputs and arguments as in c, whose outputs exist or whose shape rule ran. */
+void eff_op_cost(eff_cost *cost, const eff_call *c);
+
 /* Place of the named argument in the record; -1 when there is none. */
 int eff_arg_index(const eff_op *op, const char *name);
 

@@ -86,6 +86,7 @@ void eff_open_ops(lua_State *L);
 void eff_open_tape(lua_State *L);
 void eff_open_layers(lua_State *L);
 void eff_open_kernels(lua_State *L);
+void eff_open_profile(lua_State *L);
 void eff_open_optim(lua_State *L);
 void eff_open_io(lua_State *L);
 void eff_open_json(lua_State *L);

@@ -16,6 +16,7 @@ int luaopen_effv2_core(lua_State *L)
     eff_open_tape(L);
     eff_open_layers(L);
     eff_open_kernels(L);
+    eff_open_profile(L);
     eff_open_optim(L);
     eff_open_io(L);
     eff_open_json(L);

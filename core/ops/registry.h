@@ -8,9 +8,6 @@ int eff_op_count(void);
 const eff_op *eff_op_at(int index);
 const eff_op *eff_op_find(const char *name); /* NULL when there is none */
 
-/* The op's cost for inputs and arguments as in c, whose outputs exist or whose shape rule ran. */
-void eff_op_cost(eff_cost *cost, const eff_call *c);
-
 /* ops.def's records by name, for the C code that composes them */
 #define EFF_OP(name) extern const eff_op eff_op_##name;
 #include "ops/ops.def"

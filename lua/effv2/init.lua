@@ -16,7 +16,7 @@ suggest.guard(effv2.layers, "effv2.layers")
 local parts = {
     augment = "effv2.augment", config = "effv2.config", data = "effv2.data", evaluate = "effv2.train.evaluate",
     Function = "effv2.func", help = "effv2.help", lr = "effv2.lr", models = "effv2.models", nn = "effv2.nn",
-    optim = "effv2.optim", schedule = "effv2.schedule", train = "effv2.train",
+    optim = "effv2.optim", profile = "effv2.profile", schedule = "effv2.schedule", train = "effv2.train",
 }
 
 local function known_names()

@@ -35,6 +35,7 @@ local ARGUMENTS = {
     max_bad = 0.001,            -- (below 1: that share of the training images)
     stop_after = keys.none,     -- updates of this process, after which it checkpoints and stops as if by a signal
     on_epoch = keys.none,       -- f(metrics) after each epoch
+    profile = false,            -- print where the time of ten updates goes (effv2.profile), the first three left out
     quiet = false,              -- nothing on standard error; the log is kept all the same
 }
 

@@ -37,7 +37,7 @@ local tiny = {
         "epochs=1 stages=2 image_size=16,24 eval_size=24 workers=1",
         "data=FOLDER model=efficientnetv2-tiny epochs=2 stages=2 image_size=16,24 eval_size=24 batch_size=9 accumulate=3",
     },
-    ["recipes/cifar10_progressive.lua"] = { "data=shapes epochs=1 stages=2 image_size=16,24 workers=1" },
+    ["recipes/cifar10_progressive.lua"] = { "data=shapes epochs=1 stages=2 image_size=16,24 workers=1 profile=true" },
     ["experiments/shapes_linear.lua"] = { "size=8 train=200 val=50 epochs=1" },
 }
 
@@ -89,6 +89,7 @@ describe("recipes and experiments", function()
                 assert.is_equal("table", type(result))
                 if script:match "^recipes/" then
                     assert.is_true(result.top1 >= 0 and result.top1 <= 1 and result.seconds > 0)
+                    assert.is_equal(arguments:match "profile=true" ~= nil, errors:match "\nlayer +calls" ~= nil)
                 end
             end)
         end

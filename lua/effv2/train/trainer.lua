@@ -8,9 +8,11 @@ local core = require "effv2.core"
 local checkpoint = require "effv2.train.checkpoint"
 local evaluate = require "effv2.train.evaluate"
 local progress = require "effv2.train.progress"
+local profile = require "effv2.profile"
 local run_folder = require "effv2.train.run"
 
 local SIGINT = 2
+local PROFILE_AFTER, PROFILE_UPDATES = 3, 10 -- updates that are not looked at, and that are
 local SHOWN = { "stage", "image_size", "randaugment", "mixup", "cutmix", "dropout", "drop_path" }
 
 local Trainer = {}
@@ -180,6 +182,7 @@ end
 --- A signal outside an update (in the evaluation, or in on_epoch) ends the operation that runs as an error.
 function Trainer:leave_after_error(message)
     self.bar:clear()
+    self:end_profile()
     if type(message) == "string" and message:find("interrupted", 1, true) then
         self:leave_if_asked()
     end
@@ -319,9 +322,30 @@ function Trainer:log_step(epoch, loss, rate)
     self.run:metric(line)
 end
 
+--- With profile = true: looks at updates 4 to 13 of this process, or at those before an evaluation, and says what it saw.
+function Trainer:watch_updates()
+    local done = self.state.step - self.first_step
+    if not self.profile and done >= PROFILE_AFTER then
+        self.profile = { session = profile.start(self.o.model), first_step = self.state.step }
+    elseif self.profile and self.state.step - self.profile.first_step == PROFILE_UPDATES then
+        self:end_profile()
+    end
+end
+
+function Trainer:end_profile()
+    local session = self.profile and self.profile.session
+    if session then
+        self.profile.session = nil
+        self:say(tostring(session:stop(math.max(1, self.state.step - self.profile.first_step))))
+    end
+end
+
 --- One update and its traces. Returns false when a signal came first.
 function Trainer:advance(loader, epoch)
     local o, state = self.o, self.state
+    if o.profile then
+        self:watch_updates()
+    end
     local rate = o.lr:at(state.step, self.steps_per_epoch, self.total)
     local loss = self:update(loader, state.step, rate)
     if not loss then
@@ -435,6 +459,7 @@ end
 --- Evaluates and writes down. Killed at any point, it is done again, to the same bits, until the checkpoint is there.
 function Trainer:end_epoch()
     local o, state = self.o, self.state
+    self:end_profile()
     self:check_weights()
     local metrics = self:measure(state.epochs_done + 1)
     self:keep_best(metrics)

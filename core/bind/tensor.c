@@ -48,7 +48,7 @@ eff_tensor *eff_to_operand(lua_State *L, int index)
 {
     eff_box *box = to_box(L, index);
     if (!box) return NULL;
-    if (!box->tensor && box->freed_by_hand) eff_raise(L, "tensor was freed by :free() and may not be used after it");
+    if (!box->tensor && box->freed_by_hand) eff_raise(L, "tensor was freed by :free(), or by the block that made and used it (:keep() prevents that)");
     if (!box->tensor) eff_raise(L, "tensor was freed at the end of its step; call :keep() on it inside the step");
     return box->tensor;
 }
@@ -109,6 +109,14 @@ static int free_now(lua_State *L)
     box->tensor = NULL;
     box->freed_by_hand = true;
     return 0;
+}
+
+/* free() for a tensor that a step will free anyway; one that was kept, or made outside a step, stays. */
+static int release(lua_State *L)
+{
+    eff_box *box = to_box(L, 1);
+    if (!box) eff_raise_argument(L, 1, "a tensor");
+    return box->next ? free_now(L) : 0;
 }
 
 /* ---- questions ---- */
@@ -402,7 +410,7 @@ static int backward(lua_State *L)
 void eff_open_tensor(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"keep", keep}, {"free", free_now}, {"shape", shape}, {"size", size}, {"dim", dim}, {"numel", numel}, {"dtype", dtype},
+        {"keep", keep}, {"free", free_now}, {"release", release}, {"shape", shape}, {"size", size}, {"dim", dim}, {"numel", numel}, {"dtype", dtype},
         {"is_dense", is_dense}, {"item", item}, {"totable", to_table}, {"tobytes", to_bytes}, {"fill", fill},
         {"copy", copy}, {"clone", clone}, {"detach", detach}, {"requires_grad", requires_grad},
         {"grad", grad}, {"zero_grad", zero_grad}, {"backward", backward}, {"contiguous", dense}, {NULL, NULL}};

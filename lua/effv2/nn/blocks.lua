@@ -53,9 +53,19 @@ function ConvNormAct:init(args)
     end
 end
 
+--- layer(y), where y was made by the block from its input x: the tape keeps what it needs of y, the block needs it no
+-- more. Whoever wants to see a y later keeps it: y:keep().
+local function pass(layer, y, x)
+    local z = layer(y)
+    if y ~= x and y ~= z then
+        y:release()
+    end
+    return z
+end
+
 function ConvNormAct:forward(x)
-    local y = self.norm(self.conv(x))
-    return self.activation and self.activation(y) or y
+    local y = pass(self.norm, self.conv(x), x)
+    return self.activation and pass(self.activation, y, x) or y
 end
 
 local block_arguments = {
@@ -110,7 +120,12 @@ local function add_residual(self, args)
 end
 
 local function finish(self, x, y)
-    return self.residual and x + self.drop_path(y) or y
+    if not self.residual then
+        return y
+    end
+    return pass(function(branch)
+        return x + branch
+    end, pass(self.drop_path, y, x), x)
 end
 
 --- MBConv { in_channels =, out_channels =, kernel_size = 3, stride = 1, expansion = 4, se_ratio = 0.25, drop_path = 0,
@@ -135,11 +150,11 @@ end
 
 function MBConv:forward(x)
     local y = self.expand and self.expand(x) or x
-    y = self.depthwise(y)
+    y = pass(self.depthwise, y, x)
     if self.squeeze_excite then
-        y = self.squeeze_excite(y)
+        y = pass(self.squeeze_excite, y, x)
     end
-    return finish(self, x, self.project(y))
+    return finish(self, x, pass(self.project, y, x))
 end
 
 --- FusedMBConv { arguments of MBConv, but se_ratio = 0 }: one k x k convolution expands, a linear 1x1 projects; with
@@ -165,9 +180,9 @@ end
 function FusedMBConv:forward(x)
     local y = self.expand and self.expand(x) or x
     if self.squeeze_excite then
-        y = self.squeeze_excite(y)
+        y = pass(self.squeeze_excite, y, x)
     end
-    return finish(self, x, self.project(y))
+    return finish(self, x, pass(self.project, y, x))
 end
 
 return blocks

@@ -34,8 +34,6 @@ typedef struct product {
     int64_t panel_groups;
 } product;
 
-static int64_t vectors_of(int64_t channels) { return eff_chunks(channels, VL); }
-
 /* ---- packing ---- */
 
 typedef struct packing {
@@ -51,31 +49,6 @@ static size_t packed_size(int64_t ic, int64_t oc, int64_t taps)
     return (size_t)(vectors_of(oc) * VL * ic * taps) * sizeof(float);
 }
 
-static void pack_straight(float *to, const float *w, int64_t rows, int64_t row_length, int64_t columns, int64_t lanes)
-{
-    for (int64_t i = 0; i < rows; i++) {
-        memcpy(to + i * lanes, w + i * row_length, (size_t)columns * sizeof *to);
-        memset(to + i * lanes + columns, 0, (size_t)(lanes - columns) * sizeof *to);
-    }
-}
-
-/* to[i][j] = w[j][i] for j < columns, else 0; a block of VL x VL at a time */
-static void pack_transposed(float *to, const float *w, int64_t rows, int64_t columns, int64_t lanes)
-{
-    for (int64_t i = 0; i < rows; i += VL) {
-        int64_t width = rows - i < VL ? rows - i : VL;
-        for (int64_t j = 0; j < lanes; j += VL) {
-            vec block[VL];
-            for (int64_t k = 0; k < VL; k++)
-                block[k] = j + k >= columns ? (vec){0}
-                           : width == VL    ? vec_load(w + (j + k) * rows + i)
-                                            : vec_load_some(w + (j + k) * rows + i, width);
-            vec_transpose(block);
-            for (int64_t k = 0; k < width; k++) vec_store(to + (i + k) * lanes + j, block[k]);
-        }
-    }
-}
-
 /* Task: one panel of one tap */
 static void pack_panel(void *context, int64_t task, int worker)
 {
@@ -87,9 +60,9 @@ static void pack_panel(void *context, int64_t task, int worker)
     float *to = p->packed + first * p->taps * p->ic + t * p->ic * lanes;
     const float *w = p->w + (p->tap ? p->tap[t].index : t) * p->ic * p->oc;
     if (p->transposed)
-        pack_transposed(to, w + first * p->ic, p->ic, columns, lanes);
+        pack_transposed(to, w + first * p->ic, p->ic, p->ic, columns, lanes);
     else
-        pack_straight(to, w + first, p->ic, p->oc, columns, lanes);
+        pack_straight(to, w + first, p->oc, p->ic, columns, lanes);
 }
 
 static void run_packing(packing *p) { eff_parallel_for(panel_count(vectors_of(p->oc)) * p->taps, pack_panel, p); }

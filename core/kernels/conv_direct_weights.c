@@ -53,7 +53,7 @@ static int64_t block_count(const eff_conv_shape *s)
 static job plan(const eff_conv_shape *s)
 {
     job j = {.s = s};
-    j.panels = panel_count(eff_chunks(s->o, VL));
+    j.panels = panel_count(vectors_of(s->o));
     j.units = s->kh * s->kw * row_tiles(s);
     j.groups = clamp(eff_chunks(LEAST_TASKS, j.panels), 1, j.units / LEAST_UNITS);
     j.chunks = clamp(eff_chunks(LEAST_TASKS, j.panels * j.groups), 1, block_count(s) / LEAST_BLOCKS);
@@ -199,7 +199,7 @@ static void run_task(void *context, int64_t task, int worker)
     const job *j = context;
     const eff_conv_shape *s = j->s;
     int64_t chunk = task % j->chunks, group = task / j->chunks % j->groups, blocks = block_count(s);
-    panel part = panel_at(eff_chunks(s->o, VL), task / j->chunks / j->groups);
+    panel part = panel_at(vectors_of(s->o), task / j->chunks / j->groups);
     float *packed = (float *)(j->buffers + (size_t)worker * buffer_bytes), *dw = j->partial + chunk * weight_count(s);
     run *runs = (run *)(packed + BLOCK * 3 * VL);
     int64_t unit_end = (group + 1) * j->units / j->groups, block_start = chunk * blocks / j->chunks;
@@ -217,17 +217,30 @@ static void run_task(void *context, int64_t task, int worker)
     }
 }
 
+/* ---- sums of chunks ---- */
+
 enum { SLICE = 4096 };
 
-/* Task: one slice of dw as the sum of the chunks' partial sums, in order */
-static void add_partial(void *context, int64_t slice, int worker)
+typedef struct chunk_sum {
+    float *to;
+    const float *partial;
+    int64_t count, chunks;
+} chunk_sum;
+
+static void add_slice(void *context, int64_t slice, int worker)
 {
     (void)worker;
-    const job *j = context;
-    int64_t count = weight_count(j->s), end = (slice + 1) * SLICE < count ? (slice + 1) * SLICE : count;
-    for (int64_t i = slice * SLICE; i < end; i++) j->dw[i] = j->partial[i];
-    for (int64_t chunk = 1; chunk < j->chunks; chunk++)
-        for (int64_t i = slice * SLICE; i < end; i++) j->dw[i] += j->partial[chunk * count + i];
+    const chunk_sum *c = context;
+    int64_t end = (slice + 1) * SLICE < c->count ? (slice + 1) * SLICE : c->count;
+    for (int64_t i = slice * SLICE; i < end; i++) c->to[i] = c->partial[i];
+    for (int64_t chunk = 1; chunk < c->chunks; chunk++)
+        for (int64_t i = slice * SLICE; i < end; i++) c->to[i] += c->partial[chunk * c->count + i];
+}
+
+void ISA_NAME(eff_conv_add_chunks)(float *to, const float *partial, int64_t count, int64_t chunks)
+{
+    chunk_sum c = {to, partial, count, chunks};
+    eff_parallel_for(eff_chunks(count, SLICE), add_slice, &c);
 }
 
 /* Task: VL rows of dw [c][o] from the chunks' sums [o][c] */
@@ -272,11 +285,10 @@ void ISA_NAME(eff_conv_direct_weights)(float *dw, const float *dy, const eff_con
     }
     job j = plan(s);
     char *rest = scratch;
-    j.dw = dw;
     j.dy = dy;
     j.x = x->x;
     j.partial = j.chunks > 1 ? take(&rest, (size_t)(j.chunks * weight_count(s)) * sizeof(float)) : dw;
     j.buffers = rest;
     eff_parallel_for(j.panels * j.groups * j.chunks, run_task, &j);
-    if (j.chunks > 1) eff_parallel_for(eff_chunks(weight_count(s), SLICE), add_partial, &j);
+    if (j.chunks > 1) ISA_NAME(eff_conv_add_chunks)(dw, j.partial, weight_count(s), j.chunks);
 }

@@ -218,6 +218,62 @@ static void epilogues(void **state)
         check_epilogues(EFF_FAMILY_DEPTHWISE, &depthwise);
         check_epilogues(EFF_FAMILY_DEPTHWISE, &multiplier);
     }
+    eff_conv_shape tiles = shape(3, 18, 17, 33, 40, 3, 1);
+    check_epilogues(EFF_FAMILY_CONV2D, &tiles);
+}
+
+/* 3x3 at stride 1 and enough pixels for conv2d.winograd, whose tiles hang over the edges */
+static void conv2d_many_tiles(void **state)
+{
+    (void)state;
+    static const int64_t channels[] = {32, 33, 48, 65, 96};
+    enum { COUNT = sizeof channels / sizeof *channels };
+    for (int i = 0; i < COUNT; i++)
+        for (int j = 0; j < COUNT; j++) {
+            eff_conv_shape s = shape(3, 17 + i, 22 - j, channels[i], channels[j], 3, 1);
+            check(EFF_FAMILY_CONV2D, &s);
+        }
+}
+
+/* Root mean square of a variant's error in the forward pass, over that of the outputs, both sampled */
+static double error_of(const char *name, const eff_conv_shape *s, const arrays *a)
+{
+    enum { STRIDE = 61 };
+    const eff_variant *v = eff_variant_find(name);
+    assert_true(v && v->supports(s));
+    real *y = run_pass(v->kernels, s, EFF_FORWARD, a->x, a->w, (eff_conv_output){0}, a->dy, a->y_count);
+    double error = 0, total = 0;
+    for (int64_t i = 0; i < a->y_count; i += STRIDE) {
+        int64_t o = i % s->o, column = i / s->o % s->ow, row = i / (s->o * s->ow) % s->oh, n = i / (s->o * s->ow) / s->oh;
+        double exact = 0;
+        for (int64_t t = 0; t < s->kh * s->kw; t++) {
+            int64_t iy = row + t / s->kw - s->pad_top, ix = column + t % s->kw - s->pad_left;
+            if (iy < 0 || iy >= s->h || ix < 0 || ix >= s->w) continue;
+            for (int64_t c = 0; c < s->c; c++)
+                exact += (double)a->x[((n * s->h + iy) * s->w + ix) * s->c + c] * a->w[(t * s->c + c) * s->o + o];
+        }
+        error += (y[i] - exact) * (y[i] - exact);
+        total += exact * exact;
+    }
+    free(y);
+    return sqrt(error / total);
+}
+
+/* As the head of conv_winograd.c has it */
+static void winograd_error(void **state)
+{
+    (void)state;
+    for (int isa = 0; isa <= (int)eff_isa_best(); isa++)
+        for (int64_t c = 32; c <= 256; c *= 2) {
+            char direct[64], winograd[64];
+            snprintf(direct, sizeof direct, "conv2d.direct.%s", eff_isa_name((eff_isa)isa));
+            snprintf(winograd, sizeof winograd, "conv2d.winograd.%s", eff_isa_name((eff_isa)isa));
+            eff_conv_shape s = shape(2, 24, 20, c, 32, 3, 1);
+            arrays a = make_arrays(&s);
+            double ratio = error_of(winograd, &s, &a) / error_of(direct, &s, &a);
+            if (!(ratio < 2.7)) fail_msg("%s, %d channels: %.2f times the error of direct", winograd, (int)c, ratio);
+            free_arrays(&a);
+        }
 }
 
 static void depthwise_windows(void **state)
@@ -262,6 +318,8 @@ int main(void)
         cmocka_unit_test(conv2d_odd_geometry),
         cmocka_unit_test(conv2d_many_pixels),
         cmocka_unit_test(epilogues),
+        cmocka_unit_test(conv2d_many_tiles),
+        cmocka_unit_test(winograd_error),
         cmocka_unit_test(depthwise_windows),
         cmocka_unit_test(depthwise_odd_geometry),
     };

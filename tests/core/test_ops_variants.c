@@ -156,6 +156,7 @@ static void larger_problems_agree(void **state)
         const char *op, *sample;
     } problems[] = {
         {"conv2d", "x=3,33,31,17 weight=3,3,17,33 bias=33 padding=1"},
+        {"conv2d", "x=2,31,33,40 weight=3,3,40,48 bias=48 padding=1"},
         {"conv2d", "x=2,32,32,48 weight=3,3,48,64 stride=2 padding=same"},
         {"conv2d", "x=2,28,28,64 weight=1,1,64,96"},
         {"conv2d", "x=3,31,29,33 weight=5,5,1,33 groups=33 stride=2 padding=same"},

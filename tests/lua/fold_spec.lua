@@ -64,6 +64,17 @@ describe("nn.fold", function()
         end
     end)
 
+    it("folds the blocks of ResNets", function()
+        for _, block in ipairs { "basic", "bottleneck" } do
+            for _, activation in ipairs { "relu", "gelu" } do
+                local model = effv2.models.create("resnet18", {
+                    classes = 5, block = block, layers = { 2, 1 }, width = 8, activation = activation,
+                })
+                assert_folds(model, effv2.randn(2, 33, 40, 3))
+            end
+        end
+    end)
+
     it("folds whole models", function()
         local x = effv2.randn(2, 48, 48, 3)
         local folded = assert_folds(effv2.models.create("efficientnetv2-tiny", { classes = 7 }), x)

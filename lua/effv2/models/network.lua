@@ -67,12 +67,7 @@ end
 
 --- What the classifier sees: [n][head], the mean over the pixels after the head.
 function Network:embed(x)
-    local steps = { self.stem }
-    for _, stage in ipairs(self.stages) do
-        steps[#steps + 1] = stage
-    end
-    steps[#steps + 1] = self.head
-    return self.pool(nn.run(steps, x))
+    return self.pool(self.head(nn.run({ self.stem, unpack(self.stages) }, x)))
 end
 
 --- Logits [n][classes] of images [n][h][w][in_channels]; without classes, the embedding.

@@ -27,6 +27,7 @@ end
 --- Two 3x3 convolutions.
 local Basic = nn.class "BasicBlock"
 Basic.expansion = 1
+Basic.path, Basic.residual = { "first", "last" }, true -- of nn.fold
 
 function Basic:init(config, in_channels, width, stride)
     self.first = conv(config, { in_channels = in_channels, out_channels = width, kernel_size = 3, stride = stride })
@@ -42,6 +43,7 @@ end
 --- 1x1 to the width, 3x3, 1x1 to four times the width.
 local Bottleneck = nn.class "Bottleneck"
 Bottleneck.expansion = 4
+Bottleneck.path, Bottleneck.residual = { "first", "middle", "last" }, true
 
 function Bottleneck:init(config, in_channels, width, stride)
     local out_channels = width * Bottleneck.expansion
@@ -104,11 +106,7 @@ end
 
 --- What the classifier sees: [n][channels], the mean over the pixels of the last stage.
 function ResNet:embed(x)
-    x = self.max_pool(self.stem(x))
-    for _, stage in ipairs(self.stages) do
-        x = stage(x)
-    end
-    return self.pool(x)
+    return self.pool(nn.run({ self.stem, self.max_pool, unpack(self.stages) }, x))
 end
 
 -- ---- the registry's entries -------------------------------------------------------------------------

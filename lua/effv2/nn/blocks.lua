@@ -132,6 +132,7 @@ end
 -- activation = "silu", padding =, bn_eps =, bn_momentum = }: expand 1x1, depthwise, squeeze-excite, project 1x1
 -- (linear); with expansion 1 nothing expands. The input is added when its shape is the output's.
 local MBConv = Module.class "MBConv"
+MBConv.path = { "expand", "depthwise", "squeeze_excite", "project" } -- of nn.fold
 blocks.MBConv = MBConv
 
 function MBConv:init(args)
@@ -160,6 +161,7 @@ end
 --- FusedMBConv { arguments of MBConv, but se_ratio = 0 }: one k x k convolution expands, a linear 1x1 projects; with
 -- expansion 1 there is one k x k convolution with its activation alone.
 local FusedMBConv = Module.class "FusedMBConv"
+FusedMBConv.path = { "expand", "squeeze_excite", "project" }
 blocks.FusedMBConv = FusedMBConv
 
 function FusedMBConv:init(args)

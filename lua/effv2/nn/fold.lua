@@ -7,42 +7,44 @@ local core = require "effv2.core"
 local blocks = require "effv2.nn.blocks"
 local containers = require "effv2.nn.containers"
 local Module = require "effv2.nn.module"
+local run = require "effv2.nn.run"
 
 local layers = core.layers
 local fold = {}
 
 -- ---- the parts of a folded model --------------------------------------------------------------------
 
---- A convolution of constant weights: activation(conv(x) + bias), and then + add where that is given.
+local inside = { none = true, relu = true, silu = true } -- activations that conv2d applies itself
+
+--- A convolution of constant weights, its activation, and the addition of a path around it: before the activation when
+-- that is the block's, else after it.
 local FoldedConv = Module.class "FoldedConv"
 FoldedConv.private = true
 
---- @param conv a Conv2d
--- @param norm the BatchNorm2d behind it
--- @param activation a layer, where the norm has none
-function FoldedConv:init(conv, norm, activation)
+--- @param module a ConvNormAct
+-- @param of_block the Activation of the block that ends with this convolution, where it has one
+function FoldedConv:init(module, of_block)
+    local conv, norm = module.conv, module.norm
     local scale = norm.gamma / core.sqrt(norm.running_variance + norm.eps)
     local bias = norm.beta - norm.running_mean * scale
-    if conv.bias then
-        bias = bias + conv.bias * scale
-    end
+    local last = of_block or module.activation
+    local kind = last and last.kind or norm.activation
     self:add_buffer("weight", (conv.weight * scale):detach())
-    self:add_buffer("bias", bias:detach())
-    rawset(self, "geometry", { conv.stride, conv.padding, conv.dilation, conv.groups, norm.activation })
-    if activation then
-        self.activation = activation
+    self:add_buffer("bias", (conv.bias and bias + conv.bias * scale or bias):detach())
+    rawset(self, "geometry", { conv.stride, conv.padding, conv.dilation, conv.groups, inside[kind] and kind or "none" })
+    rawset(self, "add_last", not of_block)
+    if not inside[kind] then
+        self.activation = layers.Activation { kind = kind }
     end
 end
 
 function FoldedConv:forward(x, add)
     local stride, padding, dilation, groups, activation = unpack(self.geometry)
-    local inside = not self.activation and add or nil
-    local y = core.conv2d(x, self.weight, self.bias, stride, padding, dilation, groups, activation, inside, true, true)
-    if not self.activation then
-        return y
-    end
-    y = self.activation(y)
-    return add and y + add or y
+    local later = self.activation and self.add_last and add
+    local y = core.conv2d(x, self.weight, self.bias, stride, padding, dilation, groups, activation,
+        not later and add or nil, self.add_last, true)
+    y = self.activation and self.activation(y) or y
+    return later and y + later or y
 end
 
 --- The weight of a dense layer as that of a 1x1 convolution, which can stay packed
@@ -87,29 +89,40 @@ function FoldedSqueezeExcite:forward(x)
     return x * core.sigmoid(apply_dense(squeezed, self.expand_weight, self.expand_bias, "none"))
 end
 
---- MBConv or FusedMBConv of folded convolutions; the input is added by the last of them.
+--- A block whose class names its steps in `path`; the last, a convolution, adds the path around the block, if any.
 local FoldedBlock = Module.class "FoldedBlock"
 FoldedBlock.private = true
 
 function FoldedBlock:init(block, replace)
-    rawset(self, "residual", block.residual)
-    for _, name in ipairs { "expand", "depthwise", "squeeze_excite", "project" } do
-        self[name] = block[name] and replace(block[name])
+    local names, last = {}, block.path[#block.path]
+    for _, name in ipairs(block.path) do
+        if block[name] and name ~= last then
+            self[name] = replace(block[name])
+            names[#names + 1] = name
+        end
     end
+    self[last] = FoldedConv(block[last], block.activation)
+    if block.shortcut then
+        self.shortcut = replace(block.shortcut)
+    end
+    rawset(self, "names", { steps = names, last = last })
+    rawset(self, "residual", block.residual)
 end
 
 function FoldedBlock:forward(x)
-    local y = x
-    for _, name in ipairs { "expand", "depthwise", "squeeze_excite" } do
-        local z = self[name] and self[name](y)
-        if z and y ~= x then
-            y:free()
-        end
-        y = z or y
+    local steps = {}
+    for i, name in ipairs(self.names.steps) do
+        steps[i] = self[name]
     end
-    local z = self.project(y, self.residual and x)
-    if y ~= x then
-        y:free()
+    local y, around = run(steps, x), self.residual and x
+    if self.shortcut then
+        around = self.shortcut(x)
+    end
+    local z = self[self.names.last](y, around)
+    for _, between in ipairs { y, around or nil } do
+        if between ~= x then
+            between:free()
+        end
     end
     return z
 end
@@ -154,14 +167,16 @@ local function fold_sequential(sequential, replace)
     return copy
 end
 
-local function fold_conv(module, replace)
-    return FoldedConv(module.conv, module.norm, module.activation and replace(module.activation))
+local function fold_module(module, replace)
+    local class = getmetatable(module)
+    if class == blocks.ConvNormAct then
+        return FoldedConv(module)
+    elseif class == containers.Sequential then
+        return fold_sequential(module, replace)
+    end
+    return class.path and FoldedBlock(module, replace) or module:copy(replace)
 end
 
-local by_class = {
-    [blocks.ConvNormAct] = fold_conv, [blocks.MBConv] = FoldedBlock, [blocks.FusedMBConv] = FoldedBlock,
-    [containers.Sequential] = fold_sequential,
-}
 local by_layer = { Dense = FoldedDense, SqueezeExcite = FoldedSqueezeExcite }
 
 --- replace(child) for a whole model; what is shared in the model is shared in the copy.
@@ -170,8 +185,7 @@ local function replacer()
     local function replace(child)
         if not copies[child] then
             if Module.is_module(child) then
-                local special = by_class[getmetatable(child)]
-                copies[child] = special and special(child, replace) or child:copy(replace)
+                copies[child] = fold_module(child, replace)
                 copies[child].training = false
             else
                 copies[child] = (by_layer[child:type()] or copy_layer)(child)
@@ -194,7 +208,9 @@ end
 --     local logits = effv2.no_grad(fast, images)
 -- The copy has weights of its own, rounded once more: results agree to about 1e-6 of their size. Later changes of the
 -- model do not reach it. Modules of one's own are copied with their parts folded where these are ConvNormAct, MBConv,
--- FusedMBConv, SqueezeExcite or Dense.
+-- FusedMBConv, SqueezeExcite or Dense, or modules whose class has a `path`: { "first", "second" } when their forward is
+-- activation(second(first(x)) + x), all of it but the named steps optional: x is added if they have `residual`, or
+-- shortcut(x) if they have that, and `activation` is a layer.
 -- @param model a module in eval()
 function fold.fold(model)
     if not Module.is_module(model) then

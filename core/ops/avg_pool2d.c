@@ -34,15 +34,14 @@ static void spread_to_window(real *dx, const real *dmean, const eff_call *c, con
             for (int64_t ch = 0; ch < size[3]; ch++) dx[(r * size[2] + s) * size[3] + ch] += factor * dmean[ch];
 }
 
-static void forward_image(eff_call *c, const eff_window *w, int64_t image)
+static void forward_row(eff_call *c, const eff_window *w, int64_t image, int64_t row)
 {
     const int64_t *size = c->in[0]->shape;
     const real *x = eff_tensor_reals(c->in[0]) + image * size[1] * size[2] * size[3];
-    int64_t out = w->out[0] * w->out[1] * size[3];
-    real *y = eff_tensor_reals(c->out[0]) + image * out;
-    memset(y, 0, (size_t)out * sizeof *y);
-    for (int64_t oy = 0; oy < w->out[0]; oy++)
-        for (int64_t ox = 0; ox < w->out[1]; ox++, y += size[3]) mean_of_window(y, x, c, w, oy, ox);
+    int64_t length = w->out[1] * size[3];
+    real *y = eff_tensor_reals(c->out[0]) + (image * w->out[0] + row) * length;
+    memset(y, 0, (size_t)length * sizeof *y);
+    for (int64_t ox = 0; ox < w->out[1]; ox++, y += size[3]) mean_of_window(y, x, c, w, row, ox);
 }
 
 static void backward_image(eff_call *c, const eff_window *w, int64_t image)
@@ -56,7 +55,7 @@ static void backward_image(eff_call *c, const eff_window *w, int64_t image)
         for (int64_t ox = 0; ox < w->out[1]; ox++, dy += size[3]) spread_to_window(dx, dy, c, w, oy, ox);
 }
 
-static eff_status forward(eff_call *c) { return eff_pool_forward(c, forward_image); }
+static eff_status forward(eff_call *c) { return eff_pool_forward(c, forward_row); }
 
 static eff_status backward(eff_call *c) { return eff_pool_backward(c, backward_image); }
 

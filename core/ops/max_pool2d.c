@@ -12,33 +12,52 @@ static eff_status shape(eff_call *c)
     return EFF_OK;
 }
 
-static void pool_window(real *y, int32_t *where, const real *x, const int64_t *size, const eff_window *w, int64_t oy,
-                        int64_t ox)
+/* Channels of a window at a time: enough for vectors, few enough for registers */
+enum { BLOCK = 16 };
+
+typedef struct window { /* the part that lies in the image */
+    int64_t top, bottom, left, right;
+} window;
+
+/* `channels` of a window from x on, whose first element has the offset `at`; NaN wins. */
+static inline __attribute__((always_inline)) void pool_block(real *y, int32_t *where, const real *x, int64_t at,
+                                                             const int64_t *size, const window *p, int channels)
 {
-    int64_t channels = size[3], top = eff_pool_first(w, 0, oy), left = eff_pool_first(w, 1, ox);
-    for (int64_t ch = 0; ch < channels; ch++) where[ch] = -1;
-    for (int64_t r = top; r < eff_pool_stop(w, 0, oy, size[1]); r++)
-        for (int64_t s = left; s < eff_pool_stop(w, 1, ox, size[2]); s++) {
-            int64_t at = (r * size[2] + s) * channels;
-            for (int64_t ch = 0; ch < channels; ch++) {
-                real v = x[at + ch];
-                if (where[ch] >= 0 && !(v > y[ch]) && v == v) continue;
-                y[ch] = v;
-                where[ch] = (int32_t)(at + ch);
+    real best[BLOCK];
+    int32_t winner[BLOCK];
+    for (int i = 0; i < channels; i++) {
+        best[i] = (real)-INFINITY;
+        winner[i] = -1;
+    }
+    for (int64_t r = p->top; r < p->bottom; r++)
+        for (int64_t s = p->left; s < p->right; s++) {
+            int32_t offset = (int32_t)(at + (r * size[2] + s) * size[3]);
+            const real *v = x + offset;
+            for (int i = 0; i < channels; i++) {
+                bool wins = v[i] > best[i] || v[i] != v[i] || winner[i] < 0;
+                best[i] = wins ? v[i] : best[i];
+                winner[i] = wins ? offset + i : winner[i];
             }
         }
+    memcpy(y, best, (size_t)channels * sizeof *y);
+    memcpy(where, winner, (size_t)channels * sizeof *where);
 }
 
-static void forward_image(eff_call *c, const eff_window *w, int64_t image)
+static void forward_row(eff_call *c, const eff_window *w, int64_t image, int64_t row)
 {
     const int64_t *size = c->in[0]->shape;
     const real *x = eff_tensor_reals(c->in[0]) + image * size[1] * size[2] * size[3];
-    int64_t out = image * w->out[0] * w->out[1] * size[3];
-    real *y = eff_tensor_reals(c->out[Y]) + out;
-    int32_t *where = (int32_t *)eff_tensor_data(c->out[WHERE]) + out;
-    for (int64_t oy = 0; oy < w->out[0]; oy++)
-        for (int64_t ox = 0; ox < w->out[1]; ox++, y += size[3], where += size[3])
-            pool_window(y, where, x, size, w, oy, ox);
+    int64_t out = (image * w->out[0] + row) * w->out[1] * size[3];
+    window p = {.top = eff_pool_first(w, 0, row), .bottom = eff_pool_stop(w, 0, row, size[1])};
+    for (int64_t ox = 0; ox < w->out[1]; ox++, out += size[3]) {
+        real *y = eff_tensor_reals(c->out[Y]) + out;
+        int32_t *where = (int32_t *)eff_tensor_data(c->out[WHERE]) + out;
+        int64_t i = 0;
+        p.left = eff_pool_first(w, 1, ox);
+        p.right = eff_pool_stop(w, 1, ox, size[2]);
+        for (; i + BLOCK <= size[3]; i += BLOCK) pool_block(y + i, where + i, x, i, size, &p, BLOCK);
+        if (i < size[3]) pool_block(y + i, where + i, x, i, size, &p, (int)(size[3] - i));
+    }
 }
 
 static void backward_image(eff_call *c, const eff_window *w, int64_t image)
@@ -52,7 +71,7 @@ static void backward_image(eff_call *c, const eff_window *w, int64_t image)
     for (int64_t i = 0; i < out; i++) dx[where[i]] += dy[i];
 }
 
-static eff_status forward(eff_call *c) { return eff_pool_forward(c, forward_image); }
+static eff_status forward(eff_call *c) { return eff_pool_forward(c, forward_row); }
 
 static eff_status backward(eff_call *c) { return eff_pool_backward(c, backward_image); }
 

@@ -29,31 +29,42 @@ eff_status eff_pool_shape(eff_call *c)
     return EFF_OK;
 }
 
-typedef struct images_job {
+typedef struct job {
     eff_call *c;
     const eff_window *w;
+    eff_pool_visit_row visit_row;
     eff_pool_visit visit;
-} images_job;
+} job;
+
+static void visit_row(void *context, int64_t i, int worker)
+{
+    const job *j = context;
+    (void)worker;
+    j->visit_row(j->c, j->w, i / j->w->out[0], i % j->w->out[0]);
+}
 
 static void visit_image(void *context, int64_t i, int worker)
 {
-    const images_job *j = context;
+    const job *j = context;
     (void)worker;
     j->visit(j->c, j->w, i);
 }
 
-eff_status eff_pool_forward(eff_call *c, eff_pool_visit visit)
+eff_status eff_pool_forward(eff_call *c, eff_pool_visit_row visit)
 {
     eff_window w;
-    images_job j = {c, &w, visit};
     EFF_TRY(eff_pool_geometry(&w, c));
-    eff_parallel_for(c->in[0]->shape[0], visit_image, &j);
+    eff_parallel_for(c->in[0]->shape[0] * w.out[0], visit_row, &(job){.c = c, .w = &w, .visit_row = visit});
     return EFF_OK;
 }
 
 eff_status eff_pool_backward(eff_call *c, eff_pool_visit visit)
 {
     real *dx;
+    eff_window w;
     EFF_TRY(eff_call_grad(c, 0, &dx));
-    return dx ? eff_pool_forward(c, visit) : EFF_OK;
+    if (!dx) return EFF_OK;
+    EFF_TRY(eff_pool_geometry(&w, c));
+    eff_parallel_for(c->in[0]->shape[0], visit_image, &(job){.c = c, .w = &w, .visit = visit});
+    return EFF_OK;
 }

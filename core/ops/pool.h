@@ -14,10 +14,12 @@ enum { EFF_POOL_X, EFF_POOL_KERNEL, EFF_POOL_STRIDE, EFF_POOL_PADDING, EFF_POOL_
 eff_status eff_pool_geometry(eff_window *w, const eff_call *c);
 eff_status eff_pool_shape(eff_call *c);
 
-/* Forward and backward: visit(c, w, image) for every image of the batch, in parallel; in backward din[0] is there to
- * be filled. */
+/* Forward: visit(c, w, image, row) for every row of windows of every image, in parallel */
+typedef void (*eff_pool_visit_row)(eff_call *c, const eff_window *w, int64_t image, int64_t row);
+eff_status eff_pool_forward(eff_call *c, eff_pool_visit_row visit);
+
+/* Backward: visit(c, w, image) for every image of the batch, in parallel; din[0] is there to be filled. */
 typedef void (*eff_pool_visit)(eff_call *c, const eff_window *w, int64_t image);
-eff_status eff_pool_forward(eff_call *c, eff_pool_visit visit);
 eff_status eff_pool_backward(eff_call *c, eff_pool_visit visit);
 
 /* The part of the window at output `at` that lies in the image, along one direction. */

@@ -79,6 +79,11 @@ def global_avg_pool(x: T):
     return x.mean((1, 2), keepdim=True)
 
 
+def squeeze_excite(x: T, reduce_weight: T, reduce_bias: T, expand_weight: T, expand_bias: T, activation="silu"):
+    squeezed = activate(x.mean((1, 2)) @ reduce_weight + reduce_bias, activation)
+    return x * torch.sigmoid(squeezed @ expand_weight + expand_bias)[:, None, None, :]
+
+
 def activate(x, activation):
     return {"none": lambda v: v, "relu": F.relu, "silu": F.silu}[activation](x)
 
@@ -280,6 +285,10 @@ OPS = {
     "softmax": (softmax, ["x=3,5", "x=2,2,1", "x=1,17", "x=3*4,10", "x=[1000,0,-1000]"]),
     "sqrt": (unary(torch.sqrt), POSITIVE_CASES),
     "square": (unary(torch.square), ["x=7", "x=3,17", "x=10*300"]),
+    "squeeze_excite": (squeeze_excite, [
+        "x=2,3,4,5 reduce_weight=5,2 reduce_bias=2 expand_weight=2,5 expand_bias=5",
+        "x=3,7,7,48 reduce_weight=48,12 reduce_bias=12 expand_weight=12,48 expand_bias=48 activation=relu",
+        "x=2,1,1,17 reduce_weight=17,4 reduce_bias=4 expand_weight=4,17 expand_bias=17"]),
     "sub": (binary(torch.sub), BINARY_CASES),
     "sum": (total, ["x=3,4", "x=2,3,4,5 axes=2,3 keep=true", "x=2,3,4,5 axes=1,3", "x=2,3,4 axes=-1"]),
     "tanh": (unary(torch.tanh), UNARY_CASES),

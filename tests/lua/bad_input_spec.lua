@@ -137,7 +137,7 @@ local networks = {
     { "a layer without input", function() return layers.Dropout {}() end, "Dropout: x is missing", "wanted a tensor" },
     { "an unknown model", function() return models.create "efficientnetv2-z" end, "unknown model 'efficientnetv2-z'",
         "did you mean efficientnetv2-" },
-    { "a model of another family", function() return models.create "resnet50" end, "unknown model 'resnet50'",
+    { "a model of another family", function() return models.create "inception-v3" end, "unknown model 'inception-v3'",
         "models.list() has them" },
     { "an unknown option of a model", function() return models.create("efficientnetv2-s", { clases = 3 }) end,
         "efficientnetv2-s: unknown argument 'clases'", "did you mean classes?" },

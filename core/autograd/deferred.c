@@ -78,27 +78,32 @@ eff_norm_gradient eff_read_gradient(const eff_tensor *t)
     return (eff_norm_gradient){reals(r, X), reals(r, GATE), reals(r, LEVEL), image_rows(t, r)};
 }
 
-static void compute(real *y, const eff_tensor *t)
+void eff_compute_sum(real *y, const eff_tensor *t, const real *add)
 {
     const recipe *r = recipe_of(t);
-    const real *x = reals(r, X), *gate = reals(r, GATE), *level = reals(r, LEVEL);
-    int64_t c = channels_of(t), numel = eff_tensor_numel(t);
-    if (numel == 0) return;
-    if (r->part[SCALE]) {
-        eff_norm_kernels_now()->apply(y, x, reals(r, SCALE), reals(r, SHIFT), r->act, numel / c, c);
-        x = y;
-    }
+    eff_conv_input in = eff_read_input(t);
+    int64_t rows = r->part[GATE] ? image_rows(t, r) : eff_tensor_numel(t) / channels_of(t);
+    eff_norm_kernels_now()->apply(y, &in, add, eff_tensor_numel(t) / channels_of(t) / rows, rows, channels_of(t));
+}
+
+static void compute_gradient(real *y, const eff_tensor *t)
+{
     const eff_elementwise_kernels *k = eff_elementwise_kernels_now();
-    int64_t images = gate ? numel / c / image_rows(t, r) : 0;
-    if (gate) k->binary_rows(EFF_BINARY_MUL, y, x, gate, images, image_rows(t, r), c);
-    if (level) k->binary_rows(EFF_BINARY_ADD, y, y, level, images, image_rows(t, r), c);
+    eff_norm_gradient g = eff_read_gradient(t);
+    int64_t c = channels_of(t), images = eff_tensor_numel(t) / c / g.image_rows;
+    k->binary_rows(EFF_BINARY_MUL, y, g.dy, g.gate, images, g.image_rows, c);
+    if (g.level) k->binary_rows(EFF_BINARY_ADD, y, y, g.level, images, g.image_rows, c);
 }
 
 eff_status eff_computed(eff_tensor **out, eff_tensor *t)
 {
     if (!t->recipe) return eff_tensor_dense(out, t);
     EFF_TRY(eff_tensor_like(out, t));
-    compute(eff_tensor_reals(*out), t);
+    if (eff_tensor_numel(t) == 0) return EFF_OK;
+    if (recipe_of(t)->part[SCALE])
+        eff_compute_sum(eff_tensor_reals(*out), t, NULL);
+    else
+        compute_gradient(eff_tensor_reals(*out), t);
     return EFF_OK;
 }
 

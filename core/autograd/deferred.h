@@ -18,7 +18,7 @@
 eff_status eff_defer(eff_tensor *t, eff_tensor *x, eff_tensor *scale, eff_tensor *shift, eff_activation act);
 /* The deferred tensor y times gate [images][channels] */
 eff_status eff_defer_gated(eff_tensor *t, const eff_tensor *y, eff_tensor *gate);
-/* The dense dy * gate + level, both [images][channels] */
+/* The dense dy * gate + level, both [images][channels]; level may be NULL */
 eff_status eff_defer_gradient(eff_tensor *t, eff_tensor *dy, eff_tensor *gate, eff_tensor *level);
 
 static inline bool eff_is_deferred(const eff_tensor *t) { return t && t->recipe; }
@@ -30,6 +30,9 @@ eff_norm_gradient eff_read_gradient(const eff_tensor *t);
 
 /* A dense tensor with t's elements: computed when t is deferred, else t itself or a copy as eff_tensor_dense has it. */
 eff_status eff_computed(eff_tensor **out, eff_tensor *t);
+
+/* y = t + add, in one pass; t is a deferred norm with elements, add dense and of its shape, or NULL. */
+void eff_compute_sum(real *y, const eff_tensor *t, const real *add);
 
 /* Turns a deferred t into an ordinary tensor; others stay as they are. */
 eff_status eff_settle(eff_tensor *t);

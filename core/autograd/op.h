@@ -93,7 +93,8 @@ enum {
     EFF_VIEW = 1 << 1,    /* makes its outputs itself (they share storage with an input) */
     EFF_RANDOM = 1 << 2,  /* draws from a random stream, given in the call */
     EFF_READS_DEFERRED = 1 << 3, /* takes its first input deferred (autograd/deferred.h), in backward too */
-    EFF_READS_DEFERRED_GRADIENT = 1 << 4 /* takes the gradient of its first output deferred */
+    EFF_READS_DEFERRED_ALL = 1 << 4,     /* takes any of its inputs deferred */
+    EFF_READS_DEFERRED_GRADIENT = 1 << 5 /* takes the gradient of its first output deferred */
 };
 #define EFF_SAVE_IN(i) (1u << (i))
 #define EFF_SAVE_OUT(i) (1u << (16 + (i)))
@@ -115,6 +116,12 @@ struct eff_op {
 
     const char *const *samples; /* inputs and arguments for the checks; see ops/sample.h */
 };
+
+/* Whether the op takes its input i deferred. */
+static inline bool eff_reads_deferred(const eff_op *op, int i)
+{
+    return op->flags & EFF_READS_DEFERRED_ALL || (i == 0 && op->flags & EFF_READS_DEFERRED);
+}
 
 /* Backward of ops without a gradient: their results are constants. */
 eff_status eff_no_grad(eff_call *c);

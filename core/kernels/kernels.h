@@ -69,7 +69,7 @@ typedef struct eff_conv_kernels {
  * y = act(x_hat * gamma + beta), x_hat = (x - mean) * rstd */
 
 /* The gradient that comes back to a norm: dy * gate + level, with gate and level [image][c] and `image_rows` rows an
- * image; dy itself where gate is NULL. */
+ * image; dy itself where gate is NULL. level may be NULL. */
 typedef struct eff_norm_gradient {
     const real *dy, *gate, *level;
     int64_t image_rows;
@@ -80,9 +80,8 @@ typedef struct eff_norm_kernels {
     size_t (*scratch)(int64_t rows, int64_t image_rows, int64_t c);
     /* mean [c] and biased variance [c] over the rows */
     void (*statistics)(real *mean, real *variance, const real *x, int64_t rows, int64_t c, void *scratch);
-    /* y = act(x * scale + shift), scale and shift [c]; y may be x */
-    void (*apply)(real *y, const real *x, const real *scale, const real *shift, eff_activation act, int64_t rows,
-                  int64_t c);
+    /* y [image][row][c] = x, which is scaled, plus add (as y, or NULL); y may be x's array */
+    void (*apply)(real *y, const eff_conv_input *x, const real *add, int64_t images, int64_t rows, int64_t c);
     /* dgamma = sum dz * x_hat, dbeta = sum dz over the rows, where dz = dy * act'(x_hat * gamma + beta) */
     void (*reduce)(real *dgamma, real *dbeta, const eff_norm_gradient *dy, const real *x, const real *mean, const real *rstd,
                    const real *gamma, const real *beta, eff_activation act, int64_t rows, int64_t c, void *scratch);

@@ -19,7 +19,8 @@ enum {
 typedef struct job {
     float *out, *out2, *partial; /* partial [chunk][2][c] */
     const float *x, *dy, *mean, *rstd, *gamma, *beta, *dgamma, *dbeta;
-    const float *gate, *level; /* of the gradient, or NULL */
+    const float *gate, *level; /* of the gradient or of what is applied, or NULL */
+    const float *add;
     const eff_conv_input *in;
     eff_activation act;
     int64_t rows, c, image_rows; /* a chunk lies in one image; rows, where images do not matter */
@@ -168,22 +169,32 @@ static void statistics(float *mean, float *variance, const float *x, int64_t row
 
 /* ---- apply ---- */
 
+/* Of values [image][c], those of the image that the chunk of `row` lies in */
+VEC_INLINE vec of_image(const float *values, const job *j, int64_t row, int64_t i, const int64_t lanes)
+{
+    return values ? vec_get(values + row / j->image_rows * j->c + i, lanes) : (vec){0};
+}
+
 VEC_INLINE void apply_rows(const job *j, float *sums, int64_t row, const int64_t count, int64_t i, const int64_t lanes,
                            const eff_activation act)
 {
     (void)sums;
     vec scale = vec_get(j->gamma + i, lanes), shift = vec_get(j->beta + i, lanes);
+    vec gate = of_image(j->gate, j, row, i, lanes);
 #pragma GCC unroll 4
-    for (int64_t r = row; r < row + count; r++)
-        vec_put(j->out + r * j->c + i, vec_activate(vec_get(j->x + r * j->c + i, lanes) * scale + shift, act), lanes);
+    for (int64_t r = row; r < row + count; r++) {
+        vec y = vec_activate(vec_get(j->x + r * j->c + i, lanes) * scale + shift, act);
+        if (j->gate) y *= gate;
+        if (j->add) y += vec_get(j->add + r * j->c + i, lanes);
+        vec_put(j->out + r * j->c + i, y, lanes);
+    }
 }
 FOR_EACH_ACTIVATION(apply_rows)
 
-static void apply(float *y, const float *x, const float *scale, const float *shift, eff_activation act, int64_t rows,
-                  int64_t c)
+static void apply(float *y, const eff_conv_input *x, const float *add, int64_t images, int64_t rows, int64_t c)
 {
-    job j = {.out = y, .x = x, .gamma = scale, .beta = shift, .act = act, .rows = rows, .c = c,
-             .image_rows = rows};
+    job j = {.out = y, .x = x->x, .gamma = x->scale, .beta = x->shift, .gate = x->gate, .add = add, .act = x->act,
+             .rows = images * rows, .c = c, .image_rows = x->gate ? rows : images * rows};
     eff_parallel_for(chunk_count(&j), apply_rows_chunk, &j);
 }
 
@@ -196,10 +207,6 @@ VEC_INLINE vec gradient_at(const job *j, int64_t r, int64_t i, vec gate, vec lev
     return j->gate ? dy * gate + level : dy;
 }
 
-VEC_INLINE vec of_image(const float *values, const job *j, int64_t row, int64_t i, const int64_t lanes)
-{
-    return values ? vec_get(values + row / j->image_rows * j->c + i, lanes) : (vec){0};
-}
 
 VEC_INLINE void reduce_rows(const job *j, float *sums, int64_t row, const int64_t count, int64_t i, const int64_t lanes,
                             const eff_activation act)

@@ -1,7 +1,29 @@
-/* add: a + b with broadcasting. The gradient of an input of the full shape is handed on, not copied. */
+/* add: a + b with broadcasting. The gradient of an input of the full shape is handed on, not copied, and a deferred
+ * input is computed on the way: the residual path of a block costs one pass. */
+#include "autograd/deferred.h"
 #include "ops/broadcast.h"
 
-static eff_status forward(eff_call *c) { return eff_binary_apply(EFF_BINARY_ADD, c->out[0], c->in[0], c->in[1]); }
+static eff_status add_computed(eff_call *c)
+{
+    eff_tensor *a = NULL, *b = NULL;
+    eff_status status = eff_computed(&a, c->in[0]);
+    if (status == EFF_OK) status = eff_computed(&b, c->in[1]);
+    if (status == EFF_OK) status = eff_binary_apply(EFF_BINARY_ADD, c->out[0], a, b);
+    eff_tensor_release(a);
+    eff_tensor_release(b);
+    return status;
+}
+
+static eff_status forward(eff_call *c)
+{
+    eff_tensor *a = c->in[0], *b = c->in[1], *other;
+    bool deferred = eff_is_deferred(a) || eff_is_deferred(b);
+    if (!deferred || !eff_tensor_same_shape(a, b) || eff_tensor_numel(a) == 0) return add_computed(c);
+    EFF_TRY(eff_computed(&other, eff_is_deferred(a) ? b : a));
+    eff_compute_sum(eff_tensor_reals(c->out[0]), eff_is_deferred(a) ? a : b, eff_tensor_reals(other));
+    eff_tensor_release(other);
+    return EFF_OK;
+}
 
 static eff_status backward(eff_call *c)
 {
@@ -14,6 +36,7 @@ const eff_op eff_op_add = {
     .name = "add",
     .doc = "a + b, element-wise with broadcasting",
     .args = EFF_BINARY_ARGS,
+    .flags = EFF_READS_DEFERRED_ALL,
     .saves = EFF_SAVE_NOTHING,
     .shape = eff_binary_shape,
     .forward = forward,

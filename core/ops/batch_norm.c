@@ -76,8 +76,8 @@ static eff_status apply(eff_call *c, eff_tensor *scale, eff_tensor *shift, int64
 {
     eff_activation act = (eff_activation)c->arg[ACTIVATION].i;
     if (c->arg[DEFERRED].i) return eff_defer(c->out[Y], c->in[X], scale, shift, act);
-    eff_norm_kernels_now()->apply(eff_tensor_reals(c->out[Y]), eff_tensor_reals(c->in[X]), eff_tensor_reals(scale),
-                                  eff_tensor_reals(shift), act, rows, channels(c));
+    eff_conv_input in = {eff_tensor_reals(c->in[X]), eff_tensor_reals(scale), eff_tensor_reals(shift), NULL, act};
+    eff_norm_kernels_now()->apply(eff_tensor_reals(c->out[Y]), &in, NULL, 1, rows, channels(c));
     return EFF_OK;
 }
 

@@ -72,8 +72,11 @@ static void call_apply(real *out, real *out2, const eff_norm_kernels *k, const a
 {
     (void)scratch;
     memcpy(out2, a->x, (size_t)(a->rows * a->c) * sizeof *out2);
-    k->apply(out, a->x, a->gamma, a->beta, act, a->rows, a->c);
-    k->apply(out2, out2, a->gamma, a->beta, act, a->rows, a->c);
+    int64_t height = image_rows(a->rows), images = a->rows / height;
+    eff_conv_input plain = {out2, a->gamma, a->beta, NULL, act}, gated = {a->x, a->gamma, a->beta, a->gate, act};
+    k->apply(out2, &plain, NULL, images, height, a->c);
+    k->apply(out, a->gradient.gate ? &gated : &(eff_conv_input){a->x, a->gamma, a->beta, NULL, act}, a->dy, images,
+             height, a->c);
 }
 
 static void call_backward(real *out, real *out2, const eff_norm_kernels *k, const arrays *a, eff_activation act,
@@ -153,7 +156,8 @@ static void check_maps(int64_t rows, int64_t c, bool gated)
     real *scale = unset(count), *scale2 = unset(count);
     for (eff_activation act = EFF_ACT_NONE; act <= EFF_ACT_SILU; act++) {
         for (int64_t i = 0; i < count; i++)
-            scale[i] = real_abs(a.x[i] * a.gamma[i % c]) + real_abs(a.beta[i % c]);
+            scale[i] = (real_abs(a.x[i] * a.gamma[i % c]) + real_abs(a.beta[i % c])) *
+                           (1 + real_abs(a.gate[i / c / image_rows(rows) * c + i % c])) + real_abs(a.dy[i]);
         check_call(call_apply, &a, act, count, scale, scale, 8, "apply");
         for (int64_t i = 0; i < count; i++) {
             int64_t j = i % c;

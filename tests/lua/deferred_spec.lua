@@ -33,6 +33,18 @@ local readers = {
         return excite(excite(y)):conv2d(effv2.ones(3, 3, CHANNELS, 2)) + excite(y):slice(4, 1, 2)
             :slice(2, 2, 6):slice(3, 2, 5)
     end },
+    { name = "drop-path", read = function(y)
+        effv2.seed_step(0, 2)
+        return y:drop_path(0.5)
+    end },
+    { name = "drop-path and a residual sum", weight = { 3, 7, 6, CHANNELS }, read = function(y, w)
+        effv2.seed_step(0, 2)
+        return w + y:drop_path(0.5)
+    end },
+    { name = "a residual sum of two of them", read = function(y)
+        effv2.seed_step(0, 2)
+        return y:drop_path(0.5) + y
+    end },
     { name = "a gate", weight = { 3, 1, 1, CHANNELS }, read = function(y, w) return y * w end },
     { name = "a sum", weight = { 3, 7, 6, CHANNELS }, read = function(y, w) return w + y end },
     { name = "a sum with itself", read = function(y) return y + y * 2 end },

@@ -10,9 +10,9 @@ typedef struct problem {
     real *out, *out2;
     const eff_norm_gradient *dy;
     const eff_conv_input *in;
-    const real *x, *factor, *mean, *rstd, *gamma, *beta, *dgamma, *dbeta;
+    const real *x, *extra, *mean, *rstd, *gamma, *beta, *dgamma, *dbeta;
     eff_activation act;
-    int64_t rows, c;
+    int64_t rows, all, c;
 } problem;
 
 static size_t no_scratch(int64_t rows, int64_t image_rows, int64_t c)
@@ -51,21 +51,29 @@ static void statistics(real *mean, real *variance, const real *x, int64_t rows, 
     eff_parallel_for(eff_chunks(c, CHANNELS), statistics_of_channels, &p);
 }
 
-/* gamma is the scale and beta the shift here */
+static real scaled(const eff_conv_input *in, int64_t at, int64_t j)
+{
+    return in->scale ? scalar_activation(in->act, in->x[at] * in->scale[j] + in->shift[j]) : in->x[at];
+}
+
+/* Task: ROWS rows; p->rows are those of an image, p->all of all images */
 static void apply_rows(void *context, int64_t chunk, int worker)
 {
     (void)worker;
     const problem *p = context;
-    for (int64_t r = chunk * ROWS; r < (chunk + 1) * ROWS && r < p->rows; r++)
-        for (int64_t j = 0; j < p->c; j++)
-            p->out[r * p->c + j] = scalar_activation(p->act, p->x[r * p->c + j] * p->gamma[j] + p->beta[j]);
+    for (int64_t r = chunk * ROWS; r < (chunk + 1) * ROWS && r < p->all; r++)
+        for (int64_t j = 0; j < p->c; j++) {
+            int64_t at = r * p->c + j;
+            real y = scaled(p->in, at, j);
+            if (p->in->gate) y *= p->in->gate[r / p->rows * p->c + j];
+            p->out[at] = p->extra ? y + p->extra[at] : y;
+        }
 }
 
-static void apply(real *y, const real *x, const real *scale, const real *shift, eff_activation act, int64_t rows,
-                  int64_t c)
+static void apply(real *y, const eff_conv_input *x, const real *add, int64_t images, int64_t rows, int64_t c)
 {
-    problem p = {.out = y, .x = x, .gamma = scale, .beta = shift, .act = act, .rows = rows, .c = c};
-    eff_parallel_for(eff_chunks(rows, ROWS), apply_rows, &p);
+    problem p = {.out = y, .in = x, .extra = add, .rows = rows, .all = images * rows, .c = c};
+    eff_parallel_for(eff_chunks(p.all, ROWS), apply_rows, &p);
 }
 
 static real normalised(const problem *p, int64_t r, int64_t j)
@@ -77,7 +85,9 @@ static real dz_at(const problem *p, real x_hat, int64_t r, int64_t j)
 {
     const eff_norm_gradient *g = p->dy;
     real dy = g->dy[r * p->c + j];
-    if (g->gate) dy = dy * g->gate[r / g->image_rows * p->c + j] + g->level[r / g->image_rows * p->c + j];
+    int64_t of_image = g->gate ? r / g->image_rows * p->c + j : 0;
+    if (g->gate) dy *= g->gate[of_image];
+    if (g->level) dy += g->level[of_image];
     return dy * scalar_activation_slope(p->act, x_hat * p->gamma[j] + p->beta[j]);
 }
 
@@ -137,8 +147,7 @@ static void sum_image(void *context, int64_t image, int worker)
         double sum = 0;
         for (int64_t r = 0; r < p->rows; r++) {
             int64_t at = (image * p->rows + r) * p->c + j;
-            real x = in->scale ? scalar_activation(in->act, in->x[at] * in->scale[j] + in->shift[j]) : in->x[at];
-            sum += (double)x * (p->factor ? p->factor[at] : 1);
+            sum += (double)scaled(in, at, j) * (p->extra ? p->extra[at] : 1);
         }
         p->out[image * p->c + j] = (real)(in->gate ? sum * in->gate[image * p->c + j] : sum);
     }
@@ -146,7 +155,7 @@ static void sum_image(void *context, int64_t image, int worker)
 
 static void image_sums(real *sums, const eff_conv_input *x, const real *dy, int64_t images, int64_t rows, int64_t c)
 {
-    problem p = {.out = sums, .in = x, .factor = dy, .rows = rows, .c = c};
+    problem p = {.out = sums, .in = x, .extra = dy, .rows = rows, .c = c};
     eff_parallel_for(images, sum_image, &p);
 }
 

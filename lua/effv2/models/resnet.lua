@@ -3,6 +3,7 @@
 local keys = require "effv2.keys"
 local Network = require "effv2.models.network"
 local nn = require "effv2.nn"
+local pass = require "effv2.nn.pass"
 
 local function conv(config, own)
     own.padding, own.activation = "symmetric", own.activation or config.activation
@@ -21,7 +22,14 @@ local function shortcut(config, in_channels, out_channels, stride)
 end
 
 local function finish(block, x, y)
-    return block.activation(y + (block.shortcut and block.shortcut(x) or x))
+    local path = block.shortcut and block.shortcut(x) or x
+    local sum = pass(function(branch)
+        return branch + path
+    end, y, x)
+    if path ~= x then
+        path:release()
+    end
+    return pass(block.activation, sum, x)
 end
 
 --- Two 3x3 convolutions.
@@ -37,7 +45,7 @@ function Basic:init(config, in_channels, width, stride)
 end
 
 function Basic:forward(x)
-    return finish(self, x, self.last(self.first(x)))
+    return finish(self, x, pass(self.last, self.first(x), x))
 end
 
 --- 1x1 to the width, 3x3, 1x1 to four times the width.
@@ -55,7 +63,7 @@ function Bottleneck:init(config, in_channels, width, stride)
 end
 
 function Bottleneck:forward(x)
-    return finish(self, x, self.last(self.middle(self.first(x))))
+    return finish(self, x, pass(self.last, pass(self.middle, self.first(x), x), x))
 end
 
 -- ---- the network ------------------------------------------------------------------------------------

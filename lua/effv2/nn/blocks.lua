@@ -2,6 +2,7 @@
 local core = require "effv2.core"
 local keys = require "effv2.keys"
 local Module = require "effv2.nn.module"
+local pass = require "effv2.nn.pass"
 
 local layers = core.layers
 local blocks = {}
@@ -51,16 +52,6 @@ function ConvNormAct:init(args)
     if not fused then
         self.activation = layers.Activation { kind = args.activation }
     end
-end
-
---- layer(y), where y was made by the block from its input x: the tape keeps what it needs of y, the block needs it no
--- more. Whoever wants to see a y later keeps it: y:keep().
-local function pass(layer, y, x)
-    local z = layer(y)
-    if y ~= x and y ~= z then
-        y:release()
-    end
-    return z
 end
 
 function ConvNormAct:forward(x)

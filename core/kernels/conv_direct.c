@@ -13,11 +13,11 @@
 #include "kernels/simd/scaled.h"
 #include "kernels/variants.h"
 
-/* Pixels of a register tile for panels of 1, 2 and 3 vectors, and pixels of a table (a multiple of each) */
+/* Pixels of a register tile for panels of at most 2 and of 3 vectors, and pixels of a table (a multiple of each) */
 #if EFF_ISA_BUILD == 2
-enum { ROWS_1 = 14, ROWS_2 = 14, ROWS_3 = 8, PIXELS = 112 };
+enum { ROWS_2 = 14, ROWS_3 = 8, PIXELS = 112 };
 #else
-enum { ROWS_1 = 6, ROWS_2 = 6, ROWS_3 = 4, PIXELS = 96 };
+enum { ROWS_2 = 6, ROWS_3 = 4, PIXELS = 96 };
 #endif
 enum { LEAST_TASKS = 32 };
 
@@ -117,23 +117,34 @@ VEC_INLINE void tile(const product *p, const float *const *table, const float *w
         }
 }
 
+/* A register tile of up to `rows` pixels; a half or a single row where that is enough */
+VEC_INLINE void fitting_tile(const product *p, const float *const *table, const float *w, const float *bias,
+                             float *const *out, int64_t pixels, int64_t columns, const int rows, const int vectors)
+{
+    if (pixels > rows / 2)
+        tile(p, table, w, bias, out, pixels, columns, rows, vectors);
+    else if (pixels > 1)
+        tile(p, table, w, bias, out, pixels, columns, rows / 2, vectors);
+    else
+        tile(p, table, w, bias, out, pixels, columns, 1, vectors);
+}
+
 /* All pixels of a table times one panel */
 static void run_panel(const product *p, const float **table, int64_t pixels, panel part)
 {
     const grid *g = &p->g;
-    int64_t first = part.first * VL, columns = g->oc - first, rows = 0;
+    int64_t first = part.first * VL, columns = g->oc - first, rows = part.vectors == 3 ? ROWS_3 : ROWS_2;
     const float *w = p->packed + first * g->taps * g->ic, *bias = p->bias + first;
     float *out[ROWS_2];
     for (int64_t m = 0; m < pixels; m += rows) {
-        rows = part.vectors == 3 ? ROWS_3 : part.vectors == 2 ? ROWS_2 : ROWS_1;
         int64_t left = pixels - m < rows ? pixels - m : rows;
         for (int64_t i = 0; i < left; i++) out[i] = (float *)table[g->taps * PIXELS + m + i] + first;
         if (part.vectors == 3)
-            tile(p, table + m, w, bias, out, left, columns, ROWS_3, 3);
+            fitting_tile(p, table + m, w, bias, out, left, columns, ROWS_3, 3);
         else if (part.vectors == 2)
-            tile(p, table + m, w, bias, out, left, columns, ROWS_2, 2);
+            fitting_tile(p, table + m, w, bias, out, left, columns, ROWS_2, 2);
         else
-            tile(p, table + m, w, bias, out, left, columns, ROWS_1, 1);
+            fitting_tile(p, table + m, w, bias, out, left, columns, ROWS_2, 1);
     }
 }
 

@@ -63,7 +63,11 @@ static job start(const eff_conv_shape *s, char **scratch)
 
 static void copy_pixels(float *to, const float *x, int64_t c, int64_t count, int64_t channels)
 {
-    for (int64_t p = 0; p < count; p++) memcpy(to + p * BLOCK, x + p * c, (size_t)channels * sizeof *to);
+    for (int64_t p = 0; p < count; p++, to += BLOCK, x += c) {
+        int64_t i = 0;
+        for (; i + VL <= channels; i += VL) vec_store(to + i, vec_load(x + i));
+        if (i < channels) vec_store(to + i, vec_load_some(x + i, channels - i));
+    }
 }
 
 /* One padded row of the input into its place in the ring; rows outside the image are zeros. */

@@ -15,13 +15,14 @@
 #include "kernels/conv_winograd.h"
 #include "kernels/variants.h"
 
-/* Tiles of a register tile for panels of at most 2 and of 3 vectors, and tiles of a block (a multiple of both) */
+/* Tiles of a register tile for panels of at most 2 and of 3 vectors, and tiles of a block: whole register tiles, the
+ * last perhaps ROWS_3 / 2 */
 #if EFF_ISA_BUILD == 2
-enum { ROWS_2 = 14, ROWS_3 = 8, BLOCK = 56 };
+enum { ROWS_2 = 14, ROWS_3 = 8, BLOCK = 28 };
 #else
-enum { ROWS_2 = 6, ROWS_3 = 4, BLOCK = 48 };
+enum { ROWS_2 = 6, ROWS_3 = 4, BLOCK = 24 };
 #endif
-enum { LEAST_TASKS = 12, LEAST_TILES = 48, LEAST_CHANNELS = 32 };
+enum { LEAST_TASKS = 8, LEAST_TILES = 48, LEAST_CHANNELS = 32 };
 
 typedef struct job {
     const float *in; /* [n][h][w][ic] */
@@ -92,7 +93,7 @@ static void read_windows(float *to, const job *j, int64_t first, int64_t end)
     int64_t pitch = pitch_of(j->ic);
     for (int64_t tile = first; tile < end && tile < tile_count(&j->tiles); tile++) {
         find_pixels(pixel, &j->tiles, tile, j->in, j->ic, IN, PAD, j->zeros);
-        transform_pixels(to + tile % BLOCK * pitch, BLOCK * pitch, pixel, 0, j->ic, IN, map_input);
+        transform_pixels(to + tile % BLOCK * pitch, BLOCK * pitch, pixel, 0, j->ic, OUT * j->ic, IN, map_input);
     }
 }
 
@@ -136,22 +137,31 @@ VEC_INLINE void multiply(float *m, const float *v, int64_t pitch, const float *u
         for (int k = 0; k < vectors; k++) vec_store(m + (r * vectors + k) * VL, sum[r][k]);
 }
 
+/* m [tiles][lanes] of one point and one panel */
+static void multiply_tiles(float *m, const float *v, int64_t pitch, const float *u, int64_t channels, int64_t tiles,
+                           int vectors)
+{
+    int64_t rows = 0, lanes = vectors * VL;
+    for (int64_t t = 0; t < tiles; t += rows) {
+        rows = vectors < 3 ? ROWS_2 : tiles - t > ROWS_3 / 2 ? ROWS_3 : ROWS_3 / 2;
+        if (vectors == 1)
+            multiply(m + t * lanes, v + t * pitch, pitch, u, channels, ROWS_2, 1);
+        else if (vectors == 2)
+            multiply(m + t * lanes, v + t * pitch, pitch, u, channels, ROWS_2, 2);
+        else if (rows == ROWS_3)
+            multiply(m + t * lanes, v + t * pitch, pitch, u, channels, ROWS_3, 3);
+        else
+            multiply(m + t * lanes, v + t * pitch, pitch, u, channels, ROWS_3 / 2, 3);
+    }
+}
+
 /* m [point][BLOCK][lanes]: all points of a block's `tiles` times one panel */
 static void multiply_panel(float *m, const float *v, const job *j, int64_t tiles, panel part)
 {
     int64_t lanes = part.vectors * VL, pitch = pitch_of(j->ic);
     const float *u = j->packed + part.first * VL * POINTS * j->ic;
-    for (int p = 0; p < POINTS; p++, m += BLOCK * lanes, v += BLOCK * pitch, u += j->ic * lanes) {
-        if (part.vectors == 3)
-            for (int64_t r = 0; r < tiles; r += ROWS_3)
-                multiply(m + r * lanes, v + r * pitch, pitch, u, j->ic, ROWS_3, 3);
-        else if (part.vectors == 2)
-            for (int64_t r = 0; r < tiles; r += ROWS_2)
-                multiply(m + r * lanes, v + r * pitch, pitch, u, j->ic, ROWS_2, 2);
-        else
-            for (int64_t r = 0; r < tiles; r += ROWS_2)
-                multiply(m + r * lanes, v + r * pitch, pitch, u, j->ic, ROWS_2, 1);
-    }
+    for (int p = 0; p < POINTS; p++, m += BLOCK * lanes, v += BLOCK * pitch, u += j->ic * lanes)
+        multiply_tiles(m, v, pitch, u, j->ic, tiles, part.vectors);
 }
 
 /* ---- outputs ---- */

@@ -117,25 +117,30 @@ static inline void find_pixels(const float **pixel, const tiling *t, int64_t til
     }
 }
 
+/* One vector of channels of a tile's pixels, transformed. `next` is the way to the next tile, whose pixels are fetched
+ * ahead: rows of pixels are too short for the CPU to foresee. */
 VEC_INLINE void transform_vector(float *to, int64_t point, const float *const *pixel, int64_t channel, int64_t count,
-                                 const int size, axis_map *map)
+                                 int64_t next, const int size, axis_map *map)
 {
     vec from[POINTS], points[POINTS];
 #pragma GCC unroll 36
     for (int p = 0; p < size * size; p++)
         from[p] = count >= VL ? vec_load(pixel[p] + channel) : vec_load_some(pixel[p] + channel, count);
+#pragma GCC unroll 36
+    for (int p = 0; p < size * size; p++)
+        if (p % size >= size - OUT) __builtin_prefetch(pixel[p] + channel + next);
     map_both(points, from, IN, size, map);
 #pragma GCC unroll 36
     for (int p = 0; p < POINTS; p++) vec_store(to + p * point, points[p]);
 }
 
 /* Channels first .. end of the pixels, transformed; to[p * point] is where point p goes, whole vectors of it */
-VEC_INLINE void transform_pixels(float *to, int64_t point, const float *const *pixel, int64_t first, int64_t end,
+VEC_INLINE void transform_pixels(float *to, int64_t point, const float *const *pixel, int64_t first, int64_t end, int64_t next,
                                  const int size, axis_map *map)
 {
     int64_t i = first;
-    for (; i + VL <= end; i += VL) transform_vector(to + i - first, point, pixel, i, VL, size, map);
-    if (i < end) transform_vector(to + i - first, point, pixel, i, end - i, size, map);
+    for (; i + VL <= end; i += VL) transform_vector(to + i - first, point, pixel, i, VL, next, size, map);
+    if (i < end) transform_vector(to + i - first, point, pixel, i, end - i, next, size, map);
 }
 
 size_t ISA_NAME(eff_conv_winograd_weights_scratch)(const eff_conv_shape *s);

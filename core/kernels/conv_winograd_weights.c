@@ -124,7 +124,7 @@ static void read_windows(float *to, const job *j, int64_t first, int64_t tiles)
     const float *pixel[POINTS];
     for (int64_t t = 0; t < tiles; t++) {
         find_pixels(pixel, &j->tiles, first + t, j->x, j->s->c, IN, PAD, j->zeros);
-        transform_pixels(to + t * j->c_pitch, BLOCK * j->c_pitch, pixel, 0, j->s->c, IN, map_input);
+        transform_pixels(to + t * j->c_pitch, BLOCK * j->c_pitch, pixel, 0, j->s->c, OUT * j->s->c, IN, map_input);
     }
 }
 
@@ -134,7 +134,7 @@ static void read_dy(float *to, const job *j, int64_t first, int64_t tiles, panel
     int64_t lanes = part.vectors * VL, start = part.first * VL, end = start + lanes < j->s->o ? start + lanes : j->s->o;
     for (int64_t t = 0; t < tiles; t++) {
         find_pixels(pixel, &j->tiles, first + t, j->dy, j->s->o, OUT, 0, j->zeros);
-        transform_pixels(to + t * lanes, BLOCK * lanes, pixel, start, end, OUT, map_output_gradient);
+        transform_pixels(to + t * lanes, BLOCK * lanes, pixel, start, end, OUT * j->s->o, OUT, map_output_gradient);
     }
 }
 

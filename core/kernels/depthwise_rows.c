@@ -17,7 +17,8 @@ enum {
     TILE = 8,       /* pixels in registers */
     MOST_TAPS = 5,  /* along an axis */
     LEAST_TASKS = 32,
-    LEAST_ROWS = 4 /* of a strip */
+    LEAST_ROWS = 4, /* of a strip */
+    SLICE = 1024    /* weights summed by a task */
 };
 
 extern const eff_variant ISA_NAME(eff_variant_depthwise_direct);
@@ -27,7 +28,7 @@ typedef struct job {
     const eff_conv_input *in;
     const eff_conv_output *to;
     const float *w, *dy;
-    float *partial;                 /* of the weight gradient: [n][strip][tap][c] */
+    float *dw, *partial;            /* of the weight gradient: [n][strip][tap][c] */
     float *rings;                   /* [worker][kh][ring_width][BLOCK] */
     int64_t strips, blocks, ring_width;
 } job;
@@ -290,6 +291,17 @@ static void run_weights(void *context, int64_t task, int worker)
     for (int64_t t = 0; t < taps; t++) memcpy(to + t * s->c, sums + t * BLOCK, (size_t)p.channels * sizeof *to);
 }
 
+/* Task: one slice of dw as the sum of the strips' partial sums, in order */
+static void add_partial(void *context, int64_t slice, int worker)
+{
+    (void)worker;
+    const job *j = context;
+    int64_t count = j->s->kh * j->s->kw * j->s->c, first = slice * SLICE, end = least(first + SLICE, count);
+    for (int64_t i = first; i < end; i++) j->dw[i] = 0;
+    for (int64_t chunk = 0; chunk < j->s->n * j->strips; chunk++)
+        for (int64_t i = first; i < end; i++) j->dw[i] += j->partial[chunk * count + i];
+}
+
 static void backward_weights(float *dw, const float *dy, const eff_conv_input *x, const eff_conv_shape *s, void *scratch)
 {
     char *rest = scratch;
@@ -297,11 +309,10 @@ static void backward_weights(float *dw, const float *dy, const eff_conv_input *x
     job j = start(s, &rest);
     j.in = x;
     j.dy = dy;
+    j.dw = dw;
     j.partial = (float *)rest;
     eff_parallel_for(s->n * j.strips * j.blocks, run_weights, &j);
-    memset(dw, 0, (size_t)count * sizeof *dw);
-    for (int64_t chunk = 0; chunk < s->n * j.strips; chunk++)
-        for (int64_t i = 0; i < count; i++) dw[i] += j.partial[chunk * count + i];
+    eff_parallel_for(eff_chunks(count, SLICE), add_partial, &j);
 }
 
 /* ---- the variant ---- */

@@ -1,7 +1,10 @@
 /* gemm.direct: a matrix product is a 1x1 convolution of one row of pixels, so conv2d.direct's tiles do it.
  *
- * c = a b is the forward pass, a times b transposed the input gradient, a transposed times b the weight gradient.
+ * c = a b is the forward pass, a times b transposed the input gradient, a transposed times b the weight gradient. With
+ * AVX-512 every product goes this way, so none depends on the kernels that a BLAS picks for a CPU it does not know.
  */
+#include "base/parallel.h"
+#include "kernels/conv_grid.h"
 #include "kernels/simd/vec.h"
 #include "kernels/variants.h"
 
@@ -29,13 +32,50 @@ static eff_conv_shape as_conv(const eff_gemm_shape *s)
     }
 }
 
-static size_t scratch_size(const eff_gemm_shape *s)
+/* ---- what is no pass of a convolution: both operands transposed, and accumulation ---- */
+
+static bool turns(const eff_gemm_shape *s) { return s->transpose_a && s->transpose_b; }
+
+/* The same product with a as it is */
+static eff_gemm_shape turned(const eff_gemm_shape *s)
 {
-    eff_conv_shape shape = as_conv(s);
-    return conv()->scratch(&shape, pass_of(s));
+    eff_gemm_shape t = *s;
+    t.transpose_a = false;
+    return t;
 }
 
-static void run(float *c, const float *a, const float *b, const eff_gemm_shape *s, void *scratch)
+typedef struct turning {
+    float *to;       /* [m][k] */
+    const float *a;  /* [k][m] */
+    int64_t m, k;
+} turning;
+
+/* Task: VL rows of `to` */
+static void turn_rows(void *context, int64_t task, int worker)
+{
+    (void)worker;
+    const turning *t = context;
+    int64_t i = task * VL, rows = t->m - i < VL ? t->m - i : VL;
+    for (int64_t j = 0; j < t->k; j += VL) {
+        vec block[VL];
+        int64_t columns = t->k - j < VL ? t->k - j : VL;
+        for (int64_t r = 0; r < VL; r++) block[r] = r < columns ? vec_get(t->a + (j + r) * t->m + i, rows) : (vec){0};
+        vec_transpose(block);
+        for (int64_t r = 0; r < rows; r++) vec_put(t->to + (i + r) * t->k + j, block[r], columns);
+    }
+}
+
+static size_t floats(int64_t count) { return round_to_line((size_t)count * sizeof(float)); }
+
+static size_t scratch_size(const eff_gemm_shape *s)
+{
+    eff_gemm_shape straight = turns(s) ? turned(s) : *s;
+    eff_conv_shape shape = as_conv(&straight);
+    return conv()->scratch(&shape, pass_of(&straight)) + (turns(s) ? floats(s->m * s->k) : 0) +
+           (s->accumulate ? floats(s->m * s->n) : 0);
+}
+
+static void run_straight(float *c, const float *a, const float *b, const eff_gemm_shape *s, void *scratch)
 {
     eff_conv_shape shape = as_conv(s);
     eff_conv_input in = {.x = a};
@@ -47,18 +87,25 @@ static void run(float *c, const float *a, const float *b, const eff_gemm_shape *
     }
 }
 
-static bool supports(const void *problem)
+static void run(float *c, const float *a, const float *b, const eff_gemm_shape *s, void *scratch)
 {
-    const eff_gemm_shape *s = problem;
-    return !s->accumulate && !(s->transpose_a && s->transpose_b);
+    char *rest = scratch;
+    eff_gemm_shape straight = turns(s) ? turned(s) : *s;
+    if (turns(s)) {
+        turning t = {take(&rest, floats(s->m * s->k)), a, s->m, s->k};
+        eff_parallel_for(eff_chunks(s->m, VL), turn_rows, &t);
+        a = t.to;
+    }
+    float *product = s->accumulate ? take(&rest, floats(s->m * s->n)) : c;
+    run_straight(product, a, b, &straight, rest);
+    for (int64_t i = 0; s->accumulate && i < s->m * s->n; i++) c[i] += product[i];
 }
 
 static const eff_gemm_kernels kernels = {scratch_size, run};
 
 const eff_variant ISA_NAME(eff_variant_gemm_direct) = {
     .name = "gemm.direct." ISA_TEXT,
-    .doc = "the tiles of conv2d.direct; at most one operand transposed, no accumulation",
+    .doc = "the tiles of conv2d.direct",
     .family = EFF_FAMILY_GEMM,
     .isa = ISA_ENUM,
-    .supports = supports,
     .kernels = &kernels};

@@ -47,6 +47,17 @@ function FoldedConv:forward(x, add)
     return later and y + later or y
 end
 
+--- Bytes of an image's output when its input is height x width, and the output's height and width
+function FoldedConv:largest_tensor(height, width)
+    local stride = self.geometry[1]
+    local down, across = stride, stride
+    if type(stride) == "table" then
+        down, across = stride[1] or 1, stride[2] or stride[1] or 1
+    end
+    height, width = math.ceil(height / down), math.ceil(width / across)
+    return 4 * height * width * self.weight:size(4), height, width
+end
+
 --- The weight of a dense layer as that of a 1x1 convolution, which can stay packed
 local function as_convolution(weight)
     return weight:detach():clone():reshape { 1, 1, weight:size(1), weight:size(2) }
@@ -105,7 +116,8 @@ function FoldedBlock:init(block, replace)
     if block.shortcut then
         self.shortcut = replace(block.shortcut)
     end
-    rawset(self, "names", { steps = names, last = last })
+    rawset(self, "names", { steps = names, last = last, all = { unpack(names) } })
+    table.insert(self.names.all, last)
     rawset(self, "residual", block.residual)
 end
 
@@ -125,6 +137,19 @@ function FoldedBlock:forward(x)
         end
     end
     return z
+end
+
+--- As FoldedConv has it, for the largest of the block's tensors
+function FoldedBlock:largest_tensor(height, width)
+    local largest = 0
+    for _, name in ipairs(self.names.all) do
+        if self[name].largest_tensor then
+            local bytes
+            bytes, height, width = self[name]:largest_tensor(height, width)
+            largest = math.max(largest, bytes)
+        end
+    end
+    return largest, height, width
 end
 
 -- ---- folding ----------------------------------------------------------------------------------------

@@ -1,47 +1,93 @@
---- Images per second of whole training steps on random images, and the memory they take.
+--- Images per second of whole training steps (or of inference) on random images, and the memory they take.
 --
---     effv2 tests/bench/train_step.lua model=efficientnetv2-s image=128 batch=16 steps=20
+--     effv2 tests/bench/train_step.lua model=efficientnetv2-s image=128 batch=16 threads=2 mode=train
 --
--- The last line is a JSON object; images_per_s is the median over the steps after the warm-up.
+-- The last line is a JSON object: images_per_s is the median over the steps after the warm-up; gflops the multiply-adds
+-- that the model needs (each counts as two; three times forward's for training) over that time, fraction_of_peak its
+-- share of what multiply-adds between registers reach in the same process. The peers print the same keys (peers/).
 local effv2 = require "effv2"
 
 local cfg = effv2.config {
     model = "efficientnetv2-s", image = 128, batch = 16, steps = 20, warmup = 3, classes = 1000,
-    mode = effv2.config.choice("train", { "train", "infer" }),
-    help = { "Times training or inference steps.", steps = "timed steps", warmup = "steps before them" },
+    threads = effv2.threads(), mode = effv2.config.choice("train", { "train", "infer" }), profile = false,
+    help = {
+        "Times training or inference steps.",
+        model = "a name of effv2.models.list()", steps = "timed steps", warmup = "steps before them",
+        profile = "print where the time goes, layer by layer",
+    },
 }
 
+effv2.set_threads(cfg.threads)
 effv2.manual_seed(0)
-local model = effv2.models.create(cfg.model, { classes = cfg.classes })
-local optimiser = effv2.optim.rmsprop { weight_decay = 1e-5 }:attach(model)
-local labels = effv2.zeros(cfg.batch, { dtype = "int64" })
-local images = effv2.randn(cfg.batch, cfg.image, cfg.image, 3)
 
-local function train_step(step)
-    effv2.seed_step(0, step)
-    optimiser:zero_grad()
-    effv2.cross_entropy(model(images), labels, { label_smoothing = 0.1 }):backward()
-    optimiser:step { lr = 1e-3 }
-end
-
-local folded = cfg.mode == "infer" and effv2.nn.fold(model:eval())
-
-local function infer_step()
-    effv2.no_grad(folded, images)
-end
-
-local times = {}
-for step = 1, cfg.warmup + cfg.steps do
-    local began = effv2.clock()
-    effv2.step(cfg.mode == "train" and train_step or infer_step, step)
-    if step > cfg.warmup then
-        times[#times + 1] = effv2.clock() - began
+local function training()
+    local model = effv2.models.create(cfg.model, { classes = cfg.classes })
+    local optimiser = effv2.optim.rmsprop { weight_decay = 1e-5 }:attach(model)
+    local labels = effv2.zeros(cfg.batch, { dtype = "int64" })
+    return model, function(images, step)
+        effv2.seed_step(0, step)
+        optimiser:zero_grad()
+        effv2.cross_entropy(model(images), labels, { label_smoothing = 0.1 }):backward()
+        optimiser:step { lr = 1e-3 }
     end
 end
-table.sort(times)
-local median = times[math.ceil(#times / 2)]
+
+local function inference()
+    local model = effv2.nn.fold(effv2.models.create(cfg.model, { classes = cfg.classes }):eval())
+    collectgarbage()
+    return model, function(images)
+        effv2.no_grad(model, images)
+    end
+end
+
+local products = { conv2d = true, dense = true, matmul = true }
+
+--- Floating-point operations of forward's multiply-adds in one call of step().
+local function forward_flops(model, step)
+    local session, flops = effv2.profile.start(model), 0
+    step(0)
+    for _, row in ipairs(session:stop()) do
+        flops = flops + (products[row.op] and row.forward.flops or 0)
+    end
+    return flops
+end
+
+--- The seconds of each step, rising.
+local function time_steps(step)
+    local times = {}
+    for i = 1, cfg.steps do
+        local began = effv2.clock()
+        step(i)
+        times[i] = effv2.clock() - began
+    end
+    table.sort(times)
+    return times
+end
+
+local start_rss = effv2.memory().rss
+local model, work = (cfg.mode == "train" and training or inference)()
+local images = effv2.randn(cfg.batch, cfg.image, cfg.image, 3)
+
+local function step(i)
+    effv2.step(work, images, i)
+end
+
+local flops = forward_flops(model, step) * (cfg.mode == "train" and 3 or 1)
+for i = 2, cfg.warmup do
+    step(i)
+end
+local session = cfg.profile and effv2.profile.start(model)
+local times = time_steps(step)
+if session then
+    print(session:stop(cfg.steps))
+end
+
+local peak_rss, median = effv2.memory().peak_rss, times[math.ceil(#times / 2)]
+local gflops, peak = flops / median / 1e9, effv2.peak_flops() / 1e9
 print(effv2.json_encode {
+    peer = "effv2", version = effv2._VERSION, layout = "nhwc", dtype = effv2.info().real,
     model = cfg.model, image = cfg.image, batch = cfg.batch, mode = cfg.mode, threads = effv2.threads(),
-    images_per_s = cfg.batch / median, fastest = cfg.batch / times[1], peak_rss_mb = effv2.memory().peak_rss / 1e6,
-    isa = effv2.info().isa,
+    images_per_s = cfg.batch / median, fastest = cfg.batch / times[1],
+    peak_rss_mb = peak_rss / 1e6, start_rss_mb = start_rss / 1e6,
+    isa = effv2.info().isa, gflops = gflops, peak_gflops = peak, fraction_of_peak = gflops / peak,
 })

@@ -1,41 +1,58 @@
-"""Images per second of whole training steps in PyTorch (eager), as tests/bench/train_step.lua measures effv2.
+"""Images per second of whole training steps (or of inference) in PyTorch, as tests/bench/train_step.lua measures effv2.
 
-usage: /usr/bin/python3 tests/bench/peers/torch_step.py [model=efficientnet_v2_s] [image=128] [batch=16] [steps=20]
-                                                        [threads=2] [layout=channels_last|contiguous]
+usage: python torch_step.py [model=efficientnetv2-s] [image=128] [batch=16] [threads=2] [mode=train|infer]
+                            [layout=channels_last|contiguous] [compile=0|1|2] [steps=20] [warmup=3]
+compile=1: torch.compile of model and loss, 2: of the optimiser's step too (which takes minutes to compile).
+Runs under Debian's PyTorch 1.13 too, without compile and models of timm.
 """
-import json
-import resource
-import statistics
-import sys
-import time
+import common
 
-import torch
-import torchvision
+a = common.arguments(layout="channels_last", compile=0)
+common.limit_threads(a.threads)
 
-given = dict(word.split("=", 1) for word in sys.argv[1:])
-name, layout = given.get("model", "efficientnet_v2_s"), given.get("layout", "channels_last")
-image, batch, steps = (int(given.get(k, d)) for k, d in (("image", 128), ("batch", 16), ("steps", 20)))
-torch.set_num_threads(int(given.get("threads", 2)))
+import torch  # noqa: E402
+
+from torch_models import MODELS  # noqa: E402
+
+torch.set_num_threads(a.threads)
 torch.manual_seed(0)
+form = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}[a.layout]
+make = common.known(MODELS, a.model)
+start_rss_mb = common.rss_mb()
+model = make().to(memory_format=form)
+images = torch.randn(a.batch, 3, a.image, a.image).contiguous(memory_format=form)
 
-form = torch.channels_last if layout == "channels_last" else torch.contiguous_format
-model = getattr(torchvision.models, name)().to(memory_format=form).train()
-optimiser = torch.optim.RMSprop(model.parameters(), lr=1e-4, alpha=0.9, momentum=0.9, eps=0.0316, weight_decay=1e-5)
-images = torch.randn(batch, 3, image, image).contiguous(memory_format=form)
-labels = torch.zeros(batch, dtype=torch.long)
-loss_of = torch.nn.CrossEntropyLoss(label_smoothing=0.1)
 
-times = []
-for step in range(3 + steps):
-    began = time.perf_counter()
-    optimiser.zero_grad(set_to_none=True)
-    loss_of(model(images), labels).backward()
-    optimiser.step()
-    if step >= 3:
-        times.append(time.perf_counter() - began)
+def compiled(f, level=1):
+    return torch.compile(f) if a.compile >= level else f
 
-print(json.dumps({
-    "model": name, "image": image, "batch": batch, "layout": layout, "torch": torch.__version__,
-    "images_per_s": batch / statistics.median(times),
-    "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
-}))
+
+def training():
+    model.train()
+    optimiser = torch.optim.RMSprop(model.parameters(), lr=1e-4, alpha=0.9, momentum=0.9, eps=0.0316, weight_decay=1e-5)
+    labels = torch.zeros(a.batch, dtype=torch.long)
+    loss_of = torch.nn.CrossEntropyLoss(label_smoothing=0.1)
+    forward, update = compiled(lambda x: loss_of(model(x), labels)), compiled(optimiser.step, 2)
+
+    def step():
+        optimiser.zero_grad(set_to_none=True)
+        forward(images).backward()
+        update()
+    return step
+
+
+def inference():
+    model.eval().requires_grad_(False)
+    if a.compile:
+        from torch._inductor import config
+        config.freezing = True  # folds batch norm and lays weights out for the kernels
+    forward = compiled(model)
+
+    def step():
+        with torch.no_grad():
+            forward(images)
+    return step
+
+
+step = training() if a.mode == "train" else inference()
+common.run("torch-compile" if a.compile else "torch", torch.__version__, a.layout, a, start_rss_mb, step)

@@ -22,7 +22,7 @@ enum { ROWS_2 = 14, ROWS_3 = 8, BLOCK = 28 };
 #else
 enum { ROWS_2 = 6, ROWS_3 = 4, BLOCK = 24 };
 #endif
-enum { LEAST_TASKS = 8, LEAST_TILES = 48, LEAST_CHANNELS = 32 };
+enum { LEAST_TASKS = 8, LEAST_TILES = 16, LEAST_CHANNELS = 32 };
 
 typedef struct job {
     const float *in; /* [n][h][w][ic] */

@@ -164,7 +164,7 @@ static eff_status run_backward(eff_node *node)
     eff_status status = EFF_OK;
     for (int i = 0; i < c->n_in && status == EFF_OK; i++) {
         c->leaf[i] = node->edge[i].leaf;
-        if (!eff_is_deferred(c->in[i]) || eff_reads_deferred(c->op, i)) continue;
+        if (!eff_is_deferred(c->in[i]) || (eff_is_scaled(c->in[i]) && eff_reads_deferred(c->op, i))) continue;
         kept[i] = c->in[i];
         status = eff_computed(&c->in[i], kept[i]);
     }

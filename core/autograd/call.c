@@ -105,7 +105,7 @@ static bool any_requires_grad(const eff_call *c)
 
 static bool takes_as_is(const eff_op *op, int i, const eff_tensor *t)
 {
-    return eff_is_deferred(t) ? eff_reads_deferred(op, i) : op->flags & EFF_STRIDED;
+    return eff_is_deferred(t) ? eff_is_scaled(t) && eff_reads_deferred(op, i) : op->flags & EFF_STRIDED;
 }
 
 /* Replaces strided and deferred inputs by dense ones; all n_in inputs are then the callee's to release. */

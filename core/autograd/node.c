@@ -58,7 +58,8 @@ static void node_destroy(eff_link *link)
 
 static eff_status save(eff_tensor **slot, const eff_tensor *t, bool with_contents)
 {
-    return with_contents ? eff_tensor_alias(slot, t) : eff_tensor_shape_only(slot, t);
+    if (with_contents) return t->recipe ? eff_save_recipe(slot, t) : eff_tensor_alias(slot, t);
+    return eff_tensor_shape_only(slot, t);
 }
 
 /* Saves the inputs as they were before dense copies were made where they were deferred. */

@@ -92,8 +92,8 @@ enum {
     EFF_STRIDED = 1 << 0, /* takes inputs of any strides; others get dense copies */
     EFF_VIEW = 1 << 1,    /* makes its outputs itself (they share storage with an input) */
     EFF_RANDOM = 1 << 2,  /* draws from a random stream, given in the call */
-    EFF_READS_DEFERRED = 1 << 3, /* takes its first input deferred (autograd/deferred.h), in backward too */
-    EFF_READS_DEFERRED_ALL = 1 << 4,     /* takes any of its inputs deferred */
+    EFF_READS_DEFERRED = 1 << 3, /* takes its first input as a deferred norm (autograd/deferred.h), in backward too */
+    EFF_READS_DEFERRED_ALL = 1 << 4,     /* takes any of its inputs so */
     EFF_READS_DEFERRED_GRADIENT = 1 << 5 /* takes the gradient of its first output deferred */
 };
 #define EFF_SAVE_IN(i) (1u << (i))
@@ -117,7 +117,7 @@ struct eff_op {
     const char *const *samples; /* inputs and arguments for the checks; see ops/sample.h */
 };
 
-/* Whether the op takes its input i deferred. */
+/* Whether the op takes its input i as a deferred norm. */
 static inline bool eff_reads_deferred(const eff_op *op, int i)
 {
     return op->flags & EFF_READS_DEFERRED_ALL || (i == 0 && op->flags & EFF_READS_DEFERRED);

@@ -3,8 +3,8 @@
 #include "ops/registry.h"
 #include "ops/window.h"
 
-enum { IN_CHANNELS, OUT_CHANNELS, KERNEL, STRIDE, PADDING, DILATION, GROUPS, BIAS };
-enum { OP_STRIDE = 3, OP_PADDING, OP_DILATION, OP_GROUPS };
+enum { IN_CHANNELS, OUT_CHANNELS, KERNEL, STRIDE, PADDING, DILATION, GROUPS, BIAS, RECOMPUTE };
+enum { OP_STRIDE = 3, OP_PADDING, OP_DILATION, OP_GROUPS, OP_RECOMPUTE = 11 };
 
 /* Weights N(0, sqrt(2 / fan_out)) with fan_out = kh kw out / groups, biases 0, as the official code has it. */
 static eff_status create(eff_layer *layer)
@@ -37,6 +37,7 @@ static eff_status forward(eff_tensor **y, eff_layer *layer, eff_tensor *x)
     c.arg[OP_PADDING] = layer->arg[PADDING];
     c.arg[OP_DILATION] = layer->arg[DILATION];
     c.arg[OP_GROUPS] = layer->arg[GROUPS];
+    c.arg[OP_RECOMPUTE] = layer->arg[RECOMPUTE];
     return eff_layer_run(y, &c);
 }
 
@@ -49,7 +50,8 @@ const eff_layer_type eff_layer_conv2d = {
                      EFF_INTS("stride", "one number or {vertical, horizontal}; default 1"),
                      EFF_INTS_OR_WORD("padding", eff_padding_words, EFF_PADDING_DOC),
                      EFF_INTS("dilation", "one number or {vertical, horizontal}; default 1"),
-                     EFF_INT("groups", 1, "groups of channels that do not mix"), EFF_FLAG("bias", true, "add a bias")),
+                     EFF_INT("groups", 1, "groups of channels that do not mix"), EFF_FLAG("bias", true, "add a bias"),
+                     EFF_FLAG("recompute", false, "let backward compute the result again rather than keep it")),
     .create = create,
     .forward = forward,
 };

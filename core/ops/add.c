@@ -17,10 +17,10 @@ static eff_status add_computed(eff_call *c)
 static eff_status forward(eff_call *c)
 {
     eff_tensor *a = c->in[0], *b = c->in[1], *other;
-    bool deferred = eff_is_deferred(a) || eff_is_deferred(b);
+    bool deferred = eff_is_scaled(a) || eff_is_scaled(b);
     if (!deferred || !eff_tensor_same_shape(a, b) || eff_tensor_numel(a) == 0) return add_computed(c);
-    EFF_TRY(eff_computed(&other, eff_is_deferred(a) ? b : a));
-    eff_compute_sum(eff_tensor_reals(c->out[0]), eff_is_deferred(a) ? a : b, eff_tensor_reals(other));
+    EFF_TRY(eff_computed(&other, eff_is_scaled(a) ? b : a));
+    eff_compute_sum(eff_tensor_reals(c->out[0]), eff_is_scaled(a) ? a : b, eff_tensor_reals(other));
     eff_tensor_release(other);
     return EFF_OK;
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { X, WEIGHT, BIAS, ADD };
-enum { STRIDE = 3, PADDING, DILATION, GROUPS, ACTIVATION, ADD_LAST = 9, KEEP_PACKED };
+enum { STRIDE = 3, PADDING, DILATION, GROUPS, ACTIVATION, ADD_LAST = 9, KEEP_PACKED, RECOMPUTE };
 
 static const char *const activations[] = {"none", "relu", "silu", NULL};
 
@@ -93,7 +93,7 @@ static eff_status open_input(eff_conv_input *in, eff_tensor **computed, const ef
                              const eff_conv_shape *s, eff_pass pass)
 {
     *computed = NULL;
-    bool as_is = !eff_is_deferred(c->in[X]) || (k->reads_scaled && k->reads_scaled(s, pass));
+    bool as_is = !eff_is_scaled(c->in[X]) || (k->reads_scaled && k->reads_scaled(s, pass));
     if (!as_is) EFF_TRY(eff_computed(computed, c->in[X]));
     *in = eff_read_input(as_is ? c->in[X] : *computed);
     return EFF_OK;
@@ -128,7 +128,7 @@ static eff_status forward(eff_call *c)
         eff_pool_free(scratch);
     }
     eff_tensor_release(computed);
-    return status;
+    return status == EFF_OK && c->training && c->arg[RECOMPUTE].i ? eff_recompute_later(c) : status;
 }
 
 static eff_status weight_gradient(real *dw, const eff_call *c, const eff_conv_kernels *k, const eff_conv_shape *s)
@@ -196,7 +196,8 @@ const eff_op eff_op_conv2d = {
                      EFF_IN_OPTIONAL("add", "as the result: added before the activation; has no gradient"),
                      EFF_FLAG("add_last", false, "add after the activation"),
                      EFF_FLAG("keep_packed", false, "keep the weight in the kernels' order too, until it is written to: "
-                                                    "for weights that stay the same from call to call")),
+                                                    "for weights that stay the same from call to call"),
+                     EFF_FLAG("recompute", false, "let backward compute the result again rather than keep it")),
     .flags = EFF_READS_DEFERRED,
     .saves = EFF_SAVE_IN(0) | EFF_SAVE_IN(1),
     .shape = shape,

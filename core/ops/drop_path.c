@@ -15,7 +15,7 @@ static eff_status shape(eff_call *c)
     if (!(c->arg[P].f >= 0 && c->arg[P].f < 1))
         return eff_fail(EFF_E_ARGUMENT, "drop_path: p is %g, must be in [0, 1)", c->arg[P].f);
     eff_spec_like(c, Y, EFF_REAL, c->in[X]);
-    c->spec[Y].deferred = eff_is_deferred(c->in[X]) && !eff_is_gated(c->in[X]) && c->in[X]->ndim > 1;
+    c->spec[Y].deferred = eff_is_scaled(c->in[X]) && !eff_is_gated(c->in[X]) && c->in[X]->ndim > 1;
     int64_t samples = c->in[X]->shape[0], channels = c->in[X]->shape[c->in[X]->ndim - 1];
     eff_spec_set(c, FACTOR, EFF_REAL, c->spec[Y].deferred ? 2 : 1, (int64_t[]){samples, channels});
     return EFF_OK;

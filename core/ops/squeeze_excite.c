@@ -38,7 +38,7 @@ static eff_status shape(eff_call *c)
     const int64_t *x = c->in[X]->shape;
     if (x[1] * x[2] == 0) return eff_fail(EFF_E_SHAPE, "squeeze_excite: an image without pixels");
     eff_spec_like(c, Y, EFF_REAL, c->in[X]);
-    c->spec[Y].deferred = eff_is_deferred(c->in[X]) && !eff_is_gated(c->in[X]);
+    c->spec[Y].deferred = eff_is_scaled(c->in[X]) && !eff_is_gated(c->in[X]);
     eff_spec_set(c, MEAN, EFF_REAL, 2, (int64_t[]){x[0], x[3]});
     eff_spec_set(c, SQUEEZED, EFF_REAL, 2, (int64_t[]){x[0], c->in[REDUCE]->shape[1]});
     eff_spec_set(c, GATE, EFF_REAL, 2, (int64_t[]){x[0], x[3]});
@@ -132,7 +132,7 @@ static eff_status hand_gradient_on(eff_call *c, eff_tensor *level)
     if (!c->wants[X]) return EFF_OK;
     EFF_TRY(eff_tensor_shape_only(&c->din[X], c->in[X]));
     EFF_TRY(eff_defer_gradient(c->din[X], c->dout[Y], c->out[GATE], level));
-    return eff_is_deferred(c->in[X]) ? EFF_OK : eff_settle(c->din[X]);
+    return eff_is_scaled(c->in[X]) ? EFF_OK : eff_settle(c->din[X]);
 }
 
 static eff_status backward(eff_call *c)

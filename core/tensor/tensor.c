@@ -124,9 +124,11 @@ eff_status eff_tensor_alias(eff_tensor **out, const eff_tensor *t)
     memcpy((*out)->stride, t->stride, sizeof t->stride);
     (*out)->offset = t->offset;
     (*out)->storage = t->storage;
-    (*out)->recipe = t->recipe;
     if (t->storage) t->storage->refs++;
-    if (t->recipe) eff_link_retain(t->recipe);
+    if (t->recipe && !t->storage) {
+        (*out)->recipe = t->recipe;
+        eff_link_retain(t->recipe);
+    }
     return EFF_OK;
 }
 

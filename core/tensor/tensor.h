@@ -53,7 +53,7 @@ typedef struct eff_tensor {
     int64_t stride[EFF_MAX_DIMS];
     int64_t offset;       /* of the first element, in elements */
     eff_storage *storage; /* NULL in a shape-only tensor */
-    eff_link *recipe;     /* of a tensor that is computed where it is read (autograd/deferred.h); storage is NULL */
+    eff_link *recipe;     /* how to compute the elements where storage is NULL (autograd/deferred.h) */
 
     bool requires_grad;
     bool grad_is_zero;       /* grad exists, but its contents are stale and count as zero */

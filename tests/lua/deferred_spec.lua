@@ -105,6 +105,32 @@ describe("a deferred norm", function()
         assert.are.equal(64, y:size(4))
     end)
 
+    it("is the same over a convolution that backward computes again", function()
+        local function train(recompute)
+            local x, w, gamma, beta = random(1, { 2, 6, 5, 4 }), random(2, { 3, 3, 4, 9 }), random(3, { 9 }), random(4, { 9 })
+            local raw = x:conv2d(w, nil, { padding = 1, recompute = recompute })
+            local y = raw:batch_norm(gamma, beta, { deferred = true }) + raw:slice(4, 1, 1)
+            y:backward(random(5, y:shape()))
+            return { y:totable(), x:grad():totable(), w:grad():totable(), gamma:grad():totable() }
+        end
+        assert.are.same(train(false), train(true))
+    end)
+
+    it("of a convolution that backward computes again keeps nothing but the sum", function()
+        local x, w, gamma, beta = effv2.randn(4, 16, 16, 4), random(2, { 1, 1, 4, 64 }), random(3, { 64 }), random(4, { 64 })
+        local function kept(recompute)
+            collectgarbage()
+            local before = effv2.memory().live
+            local raw = x:conv2d(w, nil, { recompute = recompute })
+            local normed = raw:batch_norm(gamma, beta, { deferred = true })
+            local y = normed + 1
+            raw:free()
+            normed:free()
+            return effv2.memory().live - before, y
+        end
+        assert.is_true(kept(true) < kept(false) - 4 * 16 * 16 * 64 * 4 / 2)
+    end)
+
     it("can be walked back twice", function()
         local x, gamma, beta, w = random(1, { 2, 5, 5, 4 }), random(2, { 4 }), random(3, { 4 }), random(4, { 3, 3, 4, 6 })
         local z = x:batch_norm(gamma, beta, { activation = "silu", deferred = true }):conv2d(w, nil, { padding = 1 })

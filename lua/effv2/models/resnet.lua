@@ -18,7 +18,10 @@ local function shortcut(config, in_channels, out_channels, stride)
     if stride == 1 and in_channels == out_channels then
         return nil
     end
-    return conv(config, { in_channels = in_channels, out_channels = out_channels, stride = stride, activation = "none" })
+    return conv(config, {
+        in_channels = in_channels, out_channels = out_channels, stride = stride, activation = "none",
+        recompute = config.recompute,
+    })
 end
 
 local function finish(block, x, y)
@@ -57,7 +60,9 @@ function Bottleneck:init(config, in_channels, width, stride)
     local out_channels = width * Bottleneck.expansion
     self.first = conv(config, { in_channels = in_channels, out_channels = width })
     self.middle = conv(config, { in_channels = width, out_channels = width, kernel_size = 3, stride = stride })
-    self.last = conv(config, { in_channels = width, out_channels = out_channels, activation = "none" })
+    self.last = conv(config, {
+        in_channels = width, out_channels = out_channels, activation = "none", recompute = config.recompute,
+    })
     self.shortcut = shortcut(config, in_channels, out_channels, stride)
     self.activation = nn.Activation { kind = config.activation }
 end
@@ -147,9 +152,10 @@ for _, row in ipairs {
         sizes = { train = 224, eval = 224 }, params = row.params,
         normalise = { mean = { 123.675, 116.28, 103.53 }, std = { 58.395, 57.12, 57.375 } },
         build = build,
-        options = { -- zero_init: blocks start as their shortcuts
+        options = { -- zero_init: blocks start as their shortcuts; recompute: backward computes the 1x1 convolutions
+            -- that end a bottleneck or its shortcut again rather than keep their outputs: a quarter less memory
             block = row.block, layers = row.layers, width = 64, dropout = 0, activation = "relu", bn_eps = 1e-5,
-            bn_momentum = 0.9, zero_init = false,
+            bn_momentum = 0.9, zero_init = false, recompute = true,
         },
     })
 end

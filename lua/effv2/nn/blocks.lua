@@ -29,20 +29,21 @@ local function padding_of(what, padding, kernel_size)
 end
 
 --- ConvNormAct { in_channels =, out_channels =, kernel_size = 1, stride = 1, groups = 1, activation = "silu",
--- padding = "same" | "symmetric", bn_eps = 1e-3, bn_momentum = 0.99 }: a convolution without bias, batch norm, and the
--- activation.
+-- padding = "same" | "symmetric", bn_eps = 1e-3, bn_momentum = 0.99, recompute = false }: a convolution without bias,
+-- batch norm, and the activation. With `recompute` backward computes the convolution again rather than keep its output,
+-- where nobody else keeps it: less memory for more time.
 local ConvNormAct = Module.class "ConvNormAct"
 blocks.ConvNormAct = ConvNormAct
 
 function ConvNormAct:init(args)
     args = keys.check("ConvNormAct", args, {
         in_channels = 0, out_channels = 0, kernel_size = 1, stride = 1, groups = 1, activation = "silu",
-        padding = "same", bn_eps = 1e-3, bn_momentum = 0.99,
+        padding = "same", bn_eps = 1e-3, bn_momentum = 0.99, recompute = false,
     }, 3)
     self.conv = layers.Conv2d {
         in_channels = args.in_channels, out_channels = args.out_channels, kernel_size = args.kernel_size,
         stride = args.stride, groups = args.groups, padding = padding_of("ConvNormAct", args.padding, args.kernel_size),
-        bias = false,
+        bias = false, recompute = args.recompute,
     }
     local fused = fused_activations[args.activation]
     self.norm = layers.BatchNorm2d {

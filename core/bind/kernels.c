@@ -4,6 +4,7 @@
 #include "kernels/variants.h"
 
 #include <fnmatch.h>
+#include <string.h>
 
 #define EFF_KERNEL_TYPE "effv2.kernel"
 
@@ -33,6 +34,19 @@ static int kernels(lua_State *L)
         lua_rawseti(L, -2, ++found);
     }
     return 1;
+}
+
+/* kernel_used(family): the variant that computed the family's last problem, or nil */
+static int kernel_used(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+    for (int i = 0; i < EFF_FAMILY_COUNT; i++) {
+        if (strcmp(eff_family_name(i), name) != 0) continue;
+        if (eff_variant_used(i)) push_kernel(L, eff_variant_used(i));
+        else lua_pushnil(L);
+        return 1;
+    }
+    eff_raise(L, "kernel_used: there is no family '%s'", name);
 }
 
 static int get_index(lua_State *L)
@@ -110,4 +124,6 @@ void eff_open_kernels(lua_State *L)
     lua_pop(L, 1);
     lua_pushcfunction(L, kernels);
     lua_setfield(L, -2, "kernels");
+    lua_pushcfunction(L, kernel_used);
+    lua_setfield(L, -2, "kernel_used");
 }

@@ -15,7 +15,7 @@ static const eff_variant *const variants[] = {
 
 enum { COUNT = sizeof variants / sizeof variants[0] };
 
-static const eff_variant *pinned[EFF_FAMILY_COUNT];
+static const eff_variant *pinned[EFF_FAMILY_COUNT], *used[EFF_FAMILY_COUNT];
 
 const char *eff_family_name(eff_family family)
 {
@@ -39,13 +39,20 @@ static bool can_do(const eff_variant *v, const void *problem)
     return v->isa <= eff_isa_current() && (!v->supports || v->supports(problem));
 }
 
-const eff_variant *eff_variant_pick(eff_family family, const void *problem)
+static const eff_variant *choose(eff_family family, const void *problem)
 {
     if (pinned[family] && can_do(pinned[family], problem)) return pinned[family];
     for (int i = COUNT - 1; i >= 0; i--)
         if (variants[i]->family == family && can_do(variants[i], problem)) return variants[i];
     return NULL;
 }
+
+const eff_variant *eff_variant_pick(eff_family family, const void *problem)
+{
+    return used[family] = choose(family, problem);
+}
+
+const eff_variant *eff_variant_used(eff_family family) { return used[family]; }
 
 void eff_variant_pin(eff_family family, const eff_variant *variant) { pinned[family] = variant; }
 

@@ -38,6 +38,9 @@ const eff_variant *eff_variant_find(const char *name);   /* NULL when there is n
  * in use and that supports the problem. Never NULL: the reference can do everything. */
 const eff_variant *eff_variant_pick(eff_family family, const void *problem);
 
+/* What pick returned last; NULL before. */
+const eff_variant *eff_variant_used(eff_family family);
+
 /* Makes pick prefer `variant` for its family; NULL for the family's own choice again. */
 void eff_variant_pin(eff_family family, const eff_variant *variant);
 const eff_variant *eff_variant_pinned(eff_family family);

@@ -19,7 +19,8 @@ enum { ROWS_2 = 14, ROWS_3 = 8, PIXELS = 112 };
 #else
 enum { ROWS_2 = 6, ROWS_3 = 4, PIXELS = 96 };
 #endif
-enum { LEAST_TASKS = 32 };
+/* Tasks wanted; of those that scale their input, which every group of panels does again, and pixels from which it pays */
+enum { LEAST_TASKS = 32, LEAST_SCALING_TASKS = 8, LEAST_SCALED = 4 * PIXELS };
 
 typedef struct product {
     grid g;
@@ -175,7 +176,8 @@ static void run_product(product *p)
 {
     int64_t chunks = eff_chunks(grid_positions(&p->g), PIXELS), panels = panel_count(vectors_of(p->g.oc));
     if (chunks == 0) return;
-    p->panel_groups = eff_chunks(LEAST_TASKS, chunks) < panels ? eff_chunks(LEAST_TASKS, chunks) : panels;
+    int64_t groups = eff_chunks(p->scaled ? LEAST_SCALING_TASKS : LEAST_TASKS, chunks);
+    p->panel_groups = groups < panels ? groups : panels;
     eff_parallel_for(chunks * p->panel_groups, run_task, p);
 }
 
@@ -222,8 +224,7 @@ static size_t scratch_size(const eff_conv_shape *s, eff_pass pass)
 /* Each pixel is read by one output pixel, so its scaling is computed once for a task. */
 static bool reads_scaled(const eff_conv_shape *s, eff_pass pass)
 {
-    (void)pass;
-    return pointwise(s);
+    return pointwise(s) && (pass != EFF_FORWARD || s->n * s->oh * s->ow >= LEAST_SCALED);
 }
 
 static size_t packed_bytes(const eff_conv_shape *s) { return packed_size(s->c, s->o, s->kh * s->kw); }

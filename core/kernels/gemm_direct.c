@@ -75,8 +75,72 @@ static size_t scratch_size(const eff_gemm_shape *s)
            (s->accumulate ? floats(s->m * s->n) : 0);
 }
 
+/* ---- few rows: b is read once, as it lies ---- */
+
+enum { FEW = 4, COLUMNS = 4 * VL };
+
+typedef struct rows_job {
+    float *c;
+    const float *a, *b;
+    const eff_gemm_shape *s;
+} rows_job;
+
+static bool has_few_rows(const eff_gemm_shape *s) { return s->m <= FEW && !s->transpose_a && !s->transpose_b; }
+
+/* `rows` rows of `vectors` vectors of columns from `column` on; the last has `lanes`. Rows, and lanes where they are
+ * whole, are constants. */
+VEC_INLINE void few_rows(const rows_job *j, int64_t column, const int rows, const int vectors, const int64_t lanes)
+{
+    const eff_gemm_shape *s = j->s;
+    const float *b = j->b + column;
+    vec sum[FEW][4];
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) sum[r][v] = (vec){0};
+    for (int64_t i = 0; i < s->k; i++, b += s->n)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            vec from = vec_get(b + v * VL, lanes);
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++) sum[r][v] += vec_all(j->a[r * s->k + i]) * from;
+        }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) vec_put(j->c + r * s->n + column + v * VL, sum[r][v], lanes);
+}
+
+VEC_INLINE void few_columns(const rows_job *j, int64_t column, const int rows)
+{
+    int64_t end = column + COLUMNS < j->s->n ? column + COLUMNS : j->s->n;
+    if (end - column == COLUMNS) {
+        few_rows(j, column, rows, 4, VL);
+        return;
+    }
+    for (; column + VL <= end; column += VL) few_rows(j, column, rows, 1, VL);
+    if (column < end) few_rows(j, column, rows, 1, end - column);
+}
+
+/* Task: COLUMNS columns */
+static void run_columns(void *context, int64_t task, int worker)
+{
+    (void)worker;
+    const rows_job *j = context;
+    switch (j->s->m) {
+    case 1: few_columns(j, task * COLUMNS, 1); break;
+    case 2: few_columns(j, task * COLUMNS, 2); break;
+    case 3: few_columns(j, task * COLUMNS, 3); break;
+    default: few_columns(j, task * COLUMNS, 4); break;
+    }
+}
+
 static void run_straight(float *c, const float *a, const float *b, const eff_gemm_shape *s, void *scratch)
 {
+    if (has_few_rows(s)) {
+        eff_parallel_for(eff_chunks(s->n, COLUMNS), run_columns, &(rows_job){c, a, b, s});
+        return;
+    }
     eff_conv_shape shape = as_conv(s);
     eff_conv_input in = {.x = a};
     eff_conv_output out = {.y = c};

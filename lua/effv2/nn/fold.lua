@@ -90,14 +90,14 @@ FoldedSqueezeExcite.private = true
 function FoldedSqueezeExcite:init(layer)
     rawset(self, "activation", layer.activation)
     for _, name in ipairs { "reduce", "expand" } do
-        self:add_buffer(name .. "_weight", as_convolution(layer[name .. "_weight"]))
+        self:add_buffer(name .. "_weight", layer[name .. "_weight"]:detach():clone())
         self:add_buffer(name .. "_bias", layer[name .. "_bias"]:detach():clone())
     end
 end
 
 function FoldedSqueezeExcite:forward(x)
-    local squeezed = apply_dense(core.global_avg_pool(x), self.reduce_weight, self.reduce_bias, self.activation)
-    return x * core.sigmoid(apply_dense(squeezed, self.expand_weight, self.expand_bias, "none"))
+    return core.squeeze_excite(x, self.reduce_weight, self.reduce_bias, self.expand_weight, self.expand_bias,
+        self.activation)
 end
 
 --- A block whose class names its steps in `path`; the last, a convolution, adds the path around the block, if any.

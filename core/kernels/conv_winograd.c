@@ -15,8 +15,8 @@
 #include "kernels/conv_winograd.h"
 #include "kernels/variants.h"
 
-/* Tiles of a register tile for panels of at most 2 and of 3 vectors, and tiles of a block: whole register tiles, the
- * last perhaps ROWS_3 / 2 */
+/* Tiles of a register tile for panels of at most 2 and of 3 vectors, and tiles of a block, which
+ * no register tile leaves */
 #if EFF_ISA_BUILD == 2
 enum { ROWS_2 = 14, ROWS_3 = 8, BLOCK = 28 };
 #else
@@ -52,7 +52,10 @@ typedef struct packing {
     bool turned;
 } packing;
 
-static size_t packed_size(int64_t ic, int64_t oc) { return (size_t)(vectors_of(oc) * VL * POINTS * ic) * sizeof(float); }
+static size_t packed_size(int64_t ic, int64_t oc)
+{
+    return (size_t)(vectors_of(oc) * VL * POINTS * ic) * sizeof(float);
+}
 
 /* Task: VL input channels of one panel */
 static void transform_weights(void *context, int64_t task, int worker)
@@ -137,22 +140,26 @@ VEC_INLINE void multiply(float *m, const float *v, int64_t pitch, const float *u
         for (int k = 0; k < vectors; k++) vec_store(m + (r * vectors + k) * VL, sum[r][k]);
 }
 
-/* m [tiles][lanes] of one point and one panel */
-static void multiply_tiles(float *m, const float *v, int64_t pitch, const float *u, int64_t channels, int64_t tiles,
-                           int vectors)
+/* The next of `left` tiles; returns how many, or more where the register tile hangs over */
+static int multiply_some(float *m, const float *v, int64_t pitch, const float *u, int64_t channels, int64_t left,
+                         int vectors)
 {
-    int64_t rows = 0, lanes = vectors * VL;
-    for (int64_t t = 0; t < tiles; t += rows) {
-        rows = vectors < 3 ? ROWS_2 : tiles - t > ROWS_3 / 2 ? ROWS_3 : ROWS_3 / 2;
-        if (vectors == 1)
-            multiply(m + t * lanes, v + t * pitch, pitch, u, channels, ROWS_2, 1);
-        else if (vectors == 2)
-            multiply(m + t * lanes, v + t * pitch, pitch, u, channels, ROWS_2, 2);
-        else if (rows == ROWS_3)
-            multiply(m + t * lanes, v + t * pitch, pitch, u, channels, ROWS_3, 3);
-        else
-            multiply(m + t * lanes, v + t * pitch, pitch, u, channels, ROWS_3 / 2, 3);
-    }
+    const int most = vectors == 3 ? ROWS_3 : ROWS_2, rows = left > most / 2 ? most : left > 2 ? most / 2 : 2;
+    if (vectors == 1)
+        multiply(m, v, pitch, u, channels, ROWS_2, 1);
+    else if (vectors == 2 && rows == ROWS_2)
+        multiply(m, v, pitch, u, channels, ROWS_2, 2);
+    else if (vectors == 2 && rows == ROWS_2 / 2)
+        multiply(m, v, pitch, u, channels, ROWS_2 / 2, 2);
+    else if (vectors == 2)
+        multiply(m, v, pitch, u, channels, 2, 2);
+    else if (rows == ROWS_3)
+        multiply(m, v, pitch, u, channels, ROWS_3, 3);
+    else if (rows == ROWS_3 / 2)
+        multiply(m, v, pitch, u, channels, ROWS_3 / 2, 3);
+    else
+        multiply(m, v, pitch, u, channels, 2, 3);
+    return vectors == 1 ? ROWS_2 : rows;
 }
 
 /* m [point][BLOCK][lanes]: all points of a block's `tiles` times one panel */
@@ -161,7 +168,8 @@ static void multiply_panel(float *m, const float *v, const job *j, int64_t tiles
     int64_t lanes = part.vectors * VL, pitch = pitch_of(j->ic);
     const float *u = j->packed + part.first * VL * POINTS * j->ic;
     for (int p = 0; p < POINTS; p++, m += BLOCK * lanes, v += BLOCK * pitch, u += j->ic * lanes)
-        multiply_tiles(m, v, pitch, u, j->ic, tiles, part.vectors);
+        for (int64_t t = 0; t < tiles;)
+            t += multiply_some(m + t * lanes, v + t * pitch, pitch, u, j->ic, tiles - t, part.vectors);
 }
 
 /* ---- outputs ---- */

@@ -22,7 +22,7 @@ enum { ROWS_2 = 14, ROWS_3 = 8, BLOCK = 28 };
 #else
 enum { ROWS_2 = 6, ROWS_3 = 4, BLOCK = 24 };
 #endif
-enum { LEAST_TASKS = 8, LEAST_TILES = 16, LEAST_CHANNELS = 32 };
+enum { LEAST_TASKS = 8, LEAST_PIXELS = 384, LEAST_PIXELS_KEPT = 128, LEAST_CHANNELS = 32 };
 
 typedef struct job {
     const float *in; /* [n][h][w][ic] */
@@ -297,18 +297,18 @@ static void backward_data(float *dx, const float *dy, const float *w, const eff_
     run(&j, scratch);
 }
 
-/* Where it is faster than conv2d.direct: enough tiles to be worth transforming the weights, that do not hang over the
- * edges by too much. With fewer channels the gain is smaller, and single errors beside few terms are larger. The
- * padding must keep the size: rounding errors are those of the whole window, too large beside an output that sees one
- * corner of it. */
+/* Where it is faster than conv2d.direct: enough pixels to be worth transforming the weights, or reading four times as
+ * many, and tiles that do not hang over the edges by too much. With fewer channels the gain is smaller, and single
+ * errors beside few terms are larger. The padding must keep the size: rounding errors are those of the whole window,
+ * too large beside an output that sees one corner of it. */
 static bool supports(const void *problem)
 {
     const eff_conv_shape *s = problem;
-    int64_t tiles = eff_chunks(s->h, OUT) * eff_chunks(s->w, OUT);
+    int64_t tiles = eff_chunks(s->h, OUT) * eff_chunks(s->w, OUT), pixels = s->h * s->w;
     return s->kh == TAPS && s->kw == TAPS && s->stride_h == 1 && s->stride_w == 1 && s->dilation_h == 1 &&
            s->dilation_w == 1 && s->groups == 1 && s->pad_top == PAD && s->pad_left == PAD && s->oh == s->h &&
-           s->ow == s->w && s->c >= LEAST_CHANNELS && s->o >= LEAST_CHANNELS && s->n * tiles >= LEAST_TILES &&
-           8 * tiles <= s->h * s->w;
+           s->ow == s->w && s->c >= LEAST_CHANNELS && s->o >= LEAST_CHANNELS && 8 * tiles <= pixels &&
+           s->n * pixels >= (s->weights_kept ? LEAST_PIXELS_KEPT : LEAST_PIXELS);
 }
 
 static const eff_conv_kernels kernels = {

@@ -26,6 +26,7 @@ typedef struct eff_conv_shape {
     int64_t dilation_h, dilation_w;
     int64_t pad_top, pad_left;      /* zeros before; those after follow from oh and ow */
     int64_t groups;
+    bool weights_kept; /* forward only: packed weights stay from call to call, so the cost of packing does not count */
 } eff_conv_shape;
 
 typedef enum eff_pass { EFF_FORWARD, EFF_BACKWARD_DATA, EFF_BACKWARD_WEIGHTS } eff_pass;

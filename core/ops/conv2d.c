@@ -115,8 +115,9 @@ static eff_status forward(eff_call *c)
     void *scratch;
     const void *packed = NULL;
     EFF_TRY(geometry(&s, c));
+    s.weights_kept = c->arg[KEEP_PACKED].i;
     const eff_conv_kernels *k = kernels_for(&s);
-    if (c->arg[KEEP_PACKED].i && k->pack) EFF_TRY(eff_conv_packed(&packed, c->in[WEIGHT], k, &s));
+    if (s.weights_kept && k->pack) EFF_TRY(eff_conv_packed(&packed, c->in[WEIGHT], k, &s));
     EFF_TRY(open_input(&in, &computed, c, k, &s, EFF_FORWARD));
     eff_conv_output out = output(c);
     eff_status status = take_scratch(&scratch, k, &s, EFF_FORWARD);

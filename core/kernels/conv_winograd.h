@@ -135,8 +135,8 @@ VEC_INLINE void transform_vector(float *to, int64_t point, const float *const *p
 }
 
 /* Channels first .. end of the pixels, transformed; to[p * point] is where point p goes, whole vectors of it */
-VEC_INLINE void transform_pixels(float *to, int64_t point, const float *const *pixel, int64_t first, int64_t end, int64_t next,
-                                 const int size, axis_map *map)
+VEC_INLINE void transform_pixels(float *to, int64_t point, const float *const *pixel, int64_t first, int64_t end,
+                                 int64_t next, const int size, axis_map *map)
 {
     int64_t i = first;
     for (; i + VL <= end; i += VL) transform_vector(to + i - first, point, pixel, i, VL, next, size, map);

@@ -235,43 +235,67 @@ static void conv2d_many_tiles(void **state)
         }
 }
 
-/* Root mean square of a variant's error in the forward pass, over that of the outputs, both sampled */
-static double error_of(const char *name, const eff_conv_shape *s, const arrays *a)
+/* Whether a tap of an output lies in the image, and there which pixel it reads; stride and dilation 1 */
+static bool reads(int64_t *pixel, const eff_conv_shape *s, int64_t n, int64_t row, int64_t column, int64_t tap)
 {
-    enum { STRIDE = 61 };
+    int64_t y = row + tap / s->kw - s->pad_top, x = column + tap % s->kw - s->pad_left;
+    *pixel = (n * s->h + y) * s->w + x;
+    return y >= 0 && y < s->h && x >= 0 && x < s->w;
+}
+
+static double exact_output(const eff_conv_shape *s, const arrays *a, int64_t i)
+{
+    int64_t o = i % s->o, column = i / s->o % s->ow, row = i / (s->o * s->ow) % s->oh, n = i / (s->o * s->ow) / s->oh;
+    double sum = 0;
+    for (int64_t tap = 0, pixel; tap < s->kh * s->kw; tap++)
+        for (int64_t c = 0; reads(&pixel, s, n, row, column, tap) && c < s->c; c++)
+            sum += (double)a->x[pixel * s->c + c] * a->w[(tap * s->c + c) * s->o + o];
+    return sum;
+}
+
+static double exact_weight_gradient(const eff_conv_shape *s, const arrays *a, int64_t i)
+{
+    int64_t o = i % s->o, c = i / s->o % s->c, tap = i / (s->o * s->c);
+    double sum = 0;
+    for (int64_t k = 0, pixel; k < s->n * s->oh * s->ow; k++)
+        if (reads(&pixel, s, k / (s->oh * s->ow), k / s->ow % s->oh, k % s->ow, tap))
+            sum += (double)a->x[pixel * s->c + c] * a->dy[k * s->o + o];
+    return sum;
+}
+
+/* Root mean square of a variant's error over that of the results, both sampled */
+static double error_of(const char *family, int isa, const eff_conv_shape *s, const arrays *a, eff_pass pass)
+{
+    enum { STEP = 61 };
+    char name[64];
+    snprintf(name, sizeof name, "%s.%s", family, eff_isa_name((eff_isa)isa));
     const eff_variant *v = eff_variant_find(name);
     assert_true(v && v->supports(s));
-    real *y = run_pass(v->kernels, s, EFF_FORWARD, a->x, a->w, (eff_conv_output){0}, a->dy, a->y_count);
+    int64_t count = output_count(a, pass);
+    real *got = run_pass(v->kernels, s, pass, a->x, a->w, (eff_conv_output){0}, a->dy, count);
     double error = 0, total = 0;
-    for (int64_t i = 0; i < a->y_count; i += STRIDE) {
-        int64_t o = i % s->o, column = i / s->o % s->ow, row = i / (s->o * s->ow) % s->oh, n = i / (s->o * s->ow) / s->oh;
-        double exact = 0;
-        for (int64_t t = 0; t < s->kh * s->kw; t++) {
-            int64_t iy = row + t / s->kw - s->pad_top, ix = column + t % s->kw - s->pad_left;
-            if (iy < 0 || iy >= s->h || ix < 0 || ix >= s->w) continue;
-            for (int64_t c = 0; c < s->c; c++)
-                exact += (double)a->x[((n * s->h + iy) * s->w + ix) * s->c + c] * a->w[(t * s->c + c) * s->o + o];
-        }
-        error += (y[i] - exact) * (y[i] - exact);
+    for (int64_t i = 0; i < count; i += STEP) {
+        double exact = pass == EFF_FORWARD ? exact_output(s, a, i) : exact_weight_gradient(s, a, i);
+        error += (got[i] - exact) * (got[i] - exact);
         total += exact * exact;
     }
-    free(y);
+    free(got);
     return sqrt(error / total);
 }
 
-/* As the head of conv_winograd.c has it */
+/* As the heads of conv_winograd.c and conv_winograd_weights.c have it */
 static void winograd_error(void **state)
 {
     (void)state;
     for (int isa = 0; isa <= (int)eff_isa_best(); isa++)
         for (int64_t c = 32; c <= 256; c *= 2) {
-            char direct[64], winograd[64];
-            snprintf(direct, sizeof direct, "conv2d.direct.%s", eff_isa_name((eff_isa)isa));
-            snprintf(winograd, sizeof winograd, "conv2d.winograd.%s", eff_isa_name((eff_isa)isa));
             eff_conv_shape s = shape(2, 24, 20, c, 32, 3, 1);
             arrays a = make_arrays(&s);
-            double ratio = error_of(winograd, &s, &a) / error_of(direct, &s, &a);
-            if (!(ratio < 2.7)) fail_msg("%s, %d channels: %.2f times the error of direct", winograd, (int)c, ratio);
+            double forward = error_of("conv2d.winograd", isa, &s, &a, EFF_FORWARD);
+            double weights = error_of("conv2d.winograd", isa, &s, &a, EFF_BACKWARD_WEIGHTS);
+            if (!(forward < 2.7 * error_of("conv2d.direct", isa, &s, &a, EFF_FORWARD)) || !(weights < 1.1e-6))
+                fail_msg("instruction set %d, %d channels: error %.2g, of the weight gradient %.2g", isa, (int)c,
+                         forward, weights);
             free_arrays(&a);
         }
 }

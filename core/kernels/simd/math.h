@@ -46,26 +46,51 @@ VEC_INLINE vec vec_scale_by_power(vec y, vec n)
 #endif
 }
 
-/* exp(x + tail) for x <= 100 and a tail that is small beside it */
-VEC_INLINE vec vec_exp_parts(vec x, vec tail)
+/* The n of x = n log(2) + r that leaves the smallest r */
+VEC_INLINE vec vec_whole_powers(vec x)
 {
     const float shift = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number in the low bits */
-    x = vec_at_least(x, -110.0f);
-    vec n = (x * 1.442695041f + shift) - shift, r = x - n * 0.693359375f;
-    r = r + n * 2.12194440e-4f + tail;
-    /* (exp(r) - 1 - r) / r^2 for |r| < 0.35 */
+    return (x * 1.442695041f + shift) - shift;
+}
+
+VEC_INLINE vec vec_remainder(vec x, vec n) { return (x - n * 0.693359375f) + n * 2.12194440e-4f; }
+
+/* exp(r) 2^n for |r| < 0.35 */
+VEC_INLINE vec vec_exp_scaled(vec r, vec n)
+{
+    /* (exp(r) - 1 - r) / r^2 */
     vec p = r * 0.0001989198131f + 0.001393454193f;
     p = p * r + 0.008333310024f;
     p = p * r + 0.04166645681f;
     p = p * r + 0.1666666668f;
     p = p * r + 0.5000000014f;
-    vec y = (p * r * r + r) + 1.0f;
+    vec y = (p * r + 1.0f) * r + 1.0f;
     return vec_scale_by_power(y, n);
 }
 
-VEC_INLINE vec vec_exp(vec x) { return vec_exp_parts(vec_at_most(x, 100.0f), (vec){0}); }
+#define VEC_EXP_LEAST -110.0f /* its exponential is 0 already */
 
-VEC_INLINE vec vec_exp_minus_abs(vec x) { return vec_exp_parts(-vec_abs(x), (vec){0}); }
+/* exp(x) for x in [VEC_EXP_LEAST, 100] */
+VEC_INLINE vec vec_exp_between(vec x)
+{
+    vec n = vec_whole_powers(x);
+    return vec_exp_scaled(vec_remainder(x, n), n);
+}
+
+VEC_INLINE vec vec_exp(vec x) { return vec_exp_between(vec_at_most(vec_at_least(x, VEC_EXP_LEAST), 100.0f)); }
+
+/* exp(x + tail) for x <= 0 and a tail that is small beside it */
+VEC_INLINE vec vec_exp_parts(vec x, vec tail)
+{
+    x = vec_at_least(x, VEC_EXP_LEAST);
+    vec n = vec_whole_powers(x);
+    return vec_exp_scaled(vec_remainder(x, n) + tail, n);
+}
+
+/* -|x|, but no less than VEC_EXP_LEAST */
+VEC_INLINE vec vec_minus_abs(vec x) { return vec_at_least((vec)((veci)x | (int32_t)0x80000000), VEC_EXP_LEAST); }
+
+VEC_INLINE vec vec_exp_minus_abs(vec x) { return vec_exp_between(vec_minus_abs(x)); }
 
 VEC_INLINE vec vec_sigmoid(vec x)
 {
@@ -78,8 +103,8 @@ VEC_INLINE vec vec_sigmoid(vec x)
 
 VEC_INLINE vec vec_silu(vec x)
 {
-    vec e = vec_exp_minus_abs(x), bounded = vec_at_least(x, -VEC_SATURATED);
-    return vec_if_less(x, (vec){0}, bounded * e, bounded) / (1.0f + e);
+    vec minus = vec_minus_abs(x), e = vec_exp_between(minus);
+    return vec_if_less(x, (vec){0}, minus * e, x) / (1.0f + e);
 }
 
 VEC_INLINE vec vec_silu_slope(vec x)

@@ -156,9 +156,12 @@ static void check_maps(int64_t rows, int64_t c, bool gated)
     real *scale = unset(count), *scale2 = unset(count);
     for (eff_activation act = EFF_ACT_NONE; act <= EFF_ACT_SILU; act++) {
         for (int64_t i = 0; i < count; i++)
-            scale[i] = (real_abs(a.x[i] * a.gamma[i % c]) + real_abs(a.beta[i % c])) *
-                           (1 + real_abs(a.gate[i / c / image_rows(rows) * c + i % c])) + real_abs(a.dy[i]);
-        check_call(call_apply, &a, act, count, scale, scale, 8, "apply");
+            scale2[i] = real_abs(a.x[i] * a.gamma[i % c]) + real_abs(a.beta[i % c]);
+        for (int64_t i = 0; i < count; i++) {
+            real gate = gated ? real_abs(a.gate[i / c / image_rows(rows) * c + i % c]) : 1;
+            scale[i] = scale2[i] * gate + real_abs(a.dy[i]);
+        }
+        check_call(call_apply, &a, act, count, scale, scale2, 8, "apply");
         for (int64_t i = 0; i < count; i++) {
             int64_t j = i % c;
             real x_hat = real_abs((a.x[i] - a.mean[j]) * a.rstd[j]);

@@ -49,8 +49,13 @@ int eff_threads(void)
 
 void eff_set_threads(int n) { threads = n < 1 ? 1 : n > EFF_MAX_THREADS ? EFF_MAX_THREADS : n; }
 
+typedef struct share { /* of a loop, for one thread; what is left of it goes to whoever is done with his own */
+    _Alignas(64) int64_t next;
+    int64_t end;
+} share;
+
 typedef struct loop {
-    int64_t n, next;
+    int64_t n;
     int team;
     void (*body)(void *context, int64_t i, int worker);
     void *context;
@@ -64,8 +69,9 @@ static struct {
     int running;         /* workers that have not finished the present loop */
     int sleepers;        /* workers that sleep or are about to */
     bool caller_sleeps;
-    bool busy;           /* a loop is running */
+    bool busy; /* a loop is running */
     loop *now;
+    share shares[EFF_MAX_THREADS]; /* of the present loop */
 } team = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
 
 static _Thread_local bool inside; /* in a body: an inner loop runs on this thread alone */
@@ -77,13 +83,23 @@ static void relax(void)
 #endif
 }
 
-static void run_share(loop *l, int worker)
+static void deal_shares(const loop *l)
+{
+    for (int k = 0; k < l->team; k++) {
+        __atomic_store_n(&team.shares[k].next, k * l->n / l->team, __ATOMIC_RELAXED);
+        team.shares[k].end = (k + 1) * l->n / l->team;
+    }
+}
+
+/* His own share first: one loop after another cuts a batch at the same places, so that a thread mostly reads what it
+ * wrote itself, out of the cache of its core. */
+static void run_shares(const loop *l, int worker)
 {
     inside = true;
-    for (;;) {
-        int64_t i = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED);
-        if (i >= l->n) break;
-        l->body(l->context, i, worker);
+    for (int k = 0; k < l->team; k++) {
+        share *s = &team.shares[(worker + k) % l->team];
+        int64_t i;
+        while ((i = __atomic_fetch_add(&s->next, 1, __ATOMIC_RELAXED)) < s->end) l->body(l->context, i, worker);
     }
     inside = false;
 }
@@ -134,7 +150,7 @@ static void *work(void *argument)
     for (;;) {
         await_generation_after(s.generation);
         s.generation++;
-        if (s.worker < team.now->team) run_share(team.now, s.worker);
+        if (s.worker < team.now->team) run_shares(team.now, s.worker);
         report_finished();
     }
     return NULL;
@@ -173,6 +189,7 @@ static void await_workers(void)
 static void run_with_team(loop *l)
 {
     team.now = l;
+    deal_shares(l);
     __atomic_store_n(&team.running, team.workers, __ATOMIC_SEQ_CST);
     __atomic_add_fetch(&team.generation, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&team.sleepers, __ATOMIC_SEQ_CST) > 0) {
@@ -180,14 +197,15 @@ static void run_with_team(loop *l)
         pthread_cond_broadcast(&team.wake);
         pthread_mutex_unlock(&team.lock);
     }
-    run_share(l, 0);
+    run_shares(l, 0);
     await_workers();
 }
 
 static void run_alone(loop *l)
 {
     bool before = inside;
-    run_share(l, 0);
+    inside = true;
+    for (int64_t i = 0; i < l->n; i++) l->body(l->context, i, 0);
     inside = before;
 }
 

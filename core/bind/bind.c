@@ -93,12 +93,20 @@ void eff_check_callable(lua_State *L, const char *what)
     lua_pop(L, 1);
 }
 
+static bool read_integer(lua_State *L, int index, int64_t *out)
+{
+    double x = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : 0.5;
+    if (x != floor(x) || fabs(x) > 0x1p53) return false;
+    *out = (int64_t)x;
+    return true;
+}
+
 int64_t eff_check_int(lua_State *L, int index, const char *what)
 {
+    int64_t i;
     if (lua_type(L, index) != LUA_TNUMBER) eff_raise(L, "%s: a %s, wanted an integer", what, luaL_typename(L, index));
-    double x = lua_tonumber(L, index);
-    if (x != floor(x) || fabs(x) > 0x1p53) eff_raise(L, "%s: %.17g, wanted an integer", what, x);
-    return (int64_t)x;
+    if (!read_integer(L, index, &i)) eff_raise(L, "%s: %.17g, wanted an integer", what, lua_tonumber(L, index));
+    return i;
 }
 
 int eff_read_ints(lua_State *L, int index, int64_t *out, int most, const char *what)
@@ -160,14 +168,22 @@ static void wrong_type(lua_State *L, int index, const eff_arg *arg, const char *
     eff_raise(L, "%s: %s is a %s, wanted %s", what, arg->name, luaL_typename(L, index), wanted);
 }
 
-void eff_read_value(lua_State *L, int index, eff_value *value, const eff_arg *arg, const char *what)
+/* What is neither an integer nor a word: a list, or an error that names the argument */
+static void read_list(lua_State *L, int index, eff_value *value, const eff_arg *arg, const char *what)
 {
     char name[96];
+    snprintf(name, sizeof name, "%s: %s", what, arg->name);
+    value->i = arg->kind == EFF_ARG_INTS ? eff_read_ints(L, index, value->list, EFF_MAX_DIMS, name) : eff_check_int(L, index, name);
+}
+
+void eff_read_value(lua_State *L, int index, eff_value *value, const eff_arg *arg, const char *what)
+{
     int type = lua_type(L, index);
     if (index < 0) index = lua_gettop(L) + index + 1;
-    snprintf(name, sizeof name, "%s: %s", what, arg->name);
     switch (arg->kind) {
-    case EFF_ARG_INT: value->i = eff_check_int(L, index, name); return;
+    case EFF_ARG_INT:
+        if (!read_integer(L, index, &value->i)) read_list(L, index, value, arg, what);
+        return;
     case EFF_ARG_REAL:
         if (type != LUA_TNUMBER) wrong_type(L, index, arg, what, "a number");
         value->f = lua_tonumber(L, index);
@@ -184,11 +200,13 @@ void eff_read_value(lua_State *L, int index, eff_value *value, const eff_arg *ar
         if (type == LUA_TSTRING && arg->choices) {
             value->list[0] = EFF_WORD(read_choice(L, index, arg, what));
             value->i = 1;
+        } else if (read_integer(L, index, &value->list[0])) {
+            value->i = 1;
         } else {
-            value->i = eff_read_ints(L, index, value->list, EFF_MAX_DIMS, name);
+            read_list(L, index, value, arg, what);
         }
         return;
-    default: eff_raise(L, "%s is not a plain value", name);
+    default: eff_raise(L, "%s: %s is not a plain value", what, arg->name);
     }
 }
 

@@ -2,23 +2,18 @@
  *
  * A task is a strip of rows of one image and a block of channels. Input rows pass through a ring of as many rows as the
  * kernel has, padded with zeros and, where the input is scaled, scaled on the way in, so that each is scaled once; the
- * taps then read the nearest cache only, without any bounds. The input gradient of stride 1 is the same with the weights
- * turned round; that of stride 2 is depthwise.direct's. The weight gradient keeps its taps in registers along a row;
- * strips give partial sums that are added in order.
+ * taps then read the nearest cache only, without any bounds. The input gradient of stride 1 is the same with the
+ * weights turned round; that of stride 2 is depthwise.direct's. The weight gradient keeps its taps in registers along a
+ * row; strips give partial sums that are added in order.
  */
-#include "base/parallel.h"
-#include "kernels/conv_epilogue.h"
 #include "kernels/conv_grid.h"
+#include "kernels/depthwise_ring.h"
 #include "kernels/simd/scaled.h"
 #include "kernels/variants.h"
 
 enum {
-    BLOCK = 4 * VL, /* channels of a task */
-    TILE = 8,       /* pixels in registers */
-    MOST_TAPS = 5,  /* along an axis */
     LEAST_TASKS = 32,
-    LEAST_ROWS = 4, /* of a strip */
-    SLICE = 1024    /* weights summed by a task */
+    SLICE = 1024 /* weights summed by a task */
 };
 
 extern const eff_variant ISA_NAME(eff_variant_depthwise_direct);
@@ -28,34 +23,16 @@ typedef struct job {
     const eff_conv_input *in;
     const eff_conv_output *to;
     const float *w, *dy;
-    float *dw, *partial;            /* of the weight gradient: [n][strip][tap][c] */
-    float *rings;                   /* [worker][kh][ring_width][BLOCK] */
-    int64_t strips, blocks, ring_width;
+    float *dw, *partial; /* of the weight gradient: [n][strip][tap][c] */
+    float *rings;        /* [worker][kh][ring_width][BLOCK] */
+    int64_t strips, blocks;
 } job;
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
-static int64_t strip_count(const eff_conv_shape *s)
-{
-    int64_t images = s->n * eff_chunks(s->c, BLOCK), most = s->oh / LEAST_ROWS;
-    int64_t wanted = images > 0 ? eff_chunks(LEAST_TASKS, images) : 1;
-    return most < 1 ? 1 : least(wanted, most);
-}
-
-/* Columns that the taps read, those of a last tile that hangs over the edge included */
-static int64_t ring_columns(const eff_conv_shape *s)
-{
-    return (eff_chunks(s->ow, TILE) * TILE - 1) * s->stride_w + s->kw;
-}
-
-static size_t ring_bytes(const eff_conv_shape *s)
-{
-    return (size_t)(s->kh * ring_columns(s) * BLOCK) * sizeof(float);
-}
+static size_t ring_bytes(const eff_conv_shape *s) { return (size_t)(s->kh * ring_columns(s) * BLOCK) * sizeof(float); }
 
 static job start(const eff_conv_shape *s, char **scratch)
 {
-    job j = {.s = s, .strips = strip_count(s), .blocks = eff_chunks(s->c, BLOCK), .ring_width = ring_columns(s)};
+    job j = {.s = s, .strips = strip_count(s, LEAST_TASKS), .blocks = eff_chunks(s->c, BLOCK)};
     j.rings = take(scratch, (size_t)eff_threads() * ring_bytes(s));
     return j;
 }
@@ -72,112 +49,51 @@ static void copy_pixels(float *to, const float *x, int64_t c, int64_t count, int
 }
 
 /* One padded row of the input into its place in the ring; rows outside the image are zeros. */
-static void load_row(float *row, const job *j, int64_t n, int64_t iy, int64_t channel, int64_t channels)
+static void load_row(const strip *p, const job *j, int64_t iy)
 {
     const eff_conv_shape *s = j->s;
+    float *row = ring_row(p, s, iy);
     if (iy < 0 || iy >= s->h) {
-        memset(row, 0, (size_t)(j->ring_width * BLOCK) * sizeof *row);
+        memset(row, 0, (size_t)(p->ring_width * BLOCK) * sizeof *row);
         return;
     }
-    int64_t first = (n * s->h + iy) * s->w, left = least(s->pad_left, j->ring_width);
-    int64_t count = least(s->w, j->ring_width - left), right = left + count;
+    int64_t first = (p->n * s->h + iy) * s->w, left = least(s->pad_left, p->ring_width);
+    int64_t count = least(s->w, p->ring_width - left), right = left + count;
     memset(row, 0, (size_t)(left * BLOCK) * sizeof *row);
     if (j->in->scale)
-        scaled_rows(row + left * BLOCK, BLOCK, j->in, s->c, s->h * s->w, first, count, channel, channels);
+        scaled_rows(row + left * BLOCK, BLOCK, j->in, s->c, s->h * s->w, first, count, p->channel, p->channels);
     else
-        copy_pixels(row + left * BLOCK, j->in->x + first * s->c + channel, s->c, count, channels);
-    memset(row + right * BLOCK, 0, (size_t)((j->ring_width - right) * BLOCK) * sizeof *row);
+        copy_pixels(row + left * BLOCK, j->in->x + first * s->c + p->channel, s->c, count, p->channels);
+    memset(row + right * BLOCK, 0, (size_t)((p->ring_width - right) * BLOCK) * sizeof *row);
 }
 
-typedef struct place { /* of a task */
-    int64_t n, strip, channel, channels, first_row, end_row;
-    float *ring;
-    int64_t loaded; /* input rows below this one are in the ring */
-} place;
-
-static place place_of(const job *j, int64_t task, int worker)
+static strip start_strip(const job *j, int64_t task, int worker)
 {
-    const eff_conv_shape *s = j->s;
-    place p = {.channel = task % j->blocks * BLOCK, .strip = task / j->blocks % j->strips,
-               .n = task / j->blocks / j->strips};
-    p.channels = least(BLOCK, s->c - p.channel);
-    p.first_row = p.strip * s->oh / j->strips;
-    p.end_row = (p.strip + 1) * s->oh / j->strips;
-    p.ring = j->rings + worker * s->kh * j->ring_width * BLOCK;
-    p.loaded = p.first_row * s->stride_h - s->pad_top;
+    strip p = strip_at(j->s, j->strips, task);
+    p.ring_rows = j->s->kh;
+    p.ring = j->rings + worker * p.ring_rows * p.ring_width * BLOCK;
     return p;
 }
 
 /* Brings in what output row `oy` needs; rows[k] is then its input row k. */
-static void turn_ring(const float **rows, place *p, const job *j, int64_t oy)
+static void turn_ring(const float **rows, strip *p, const job *j, int64_t oy)
 {
-    const eff_conv_shape *s = j->s;
-    int64_t first = oy * s->stride_h - s->pad_top, length = j->ring_width * BLOCK;
+    int64_t first = oy * j->s->stride_h - j->s->pad_top;
     if (p->loaded < first) p->loaded = first;
-    for (; p->loaded < first + s->kh; p->loaded++)
-        load_row(p->ring + (p->loaded + s->pad_top) % s->kh * length, j, p->n, p->loaded, p->channel, p->channels);
-    for (int64_t k = 0; k < s->kh; k++) rows[k] = p->ring + (first + k + s->pad_top) % s->kh * length;
+    for (; p->loaded < first + j->s->kh; p->loaded++) load_row(p, j, p->loaded);
+    ring_taps(rows, p, j->s, oy);
 }
 
 /* ---- forward, and the input gradient of stride 1 ---- */
 
-/* TILE pixels of one vector of channels; k and stride are constants */
-VEC_INLINE void tile(float *y, const float *const *rows, const float *w, const float *bias, int64_t c, int64_t pixels,
-                     const int64_t lanes, const int k, const int stride)
-{
-    vec sum[TILE], start = bias ? vec_get(bias, lanes) : (vec){0};
-#pragma GCC unroll 8
-    for (int p = 0; p < TILE; p++) sum[p] = start;
-#pragma GCC unroll 5
-    for (int ky = 0; ky < k; ky++)
-#pragma GCC unroll 5
-        for (int kx = 0; kx < k; kx++) {
-            vec f = vec_get(w + (ky * k + kx) * c, lanes);
-            const float *x = rows[ky] + kx * BLOCK;
-#pragma GCC unroll 8
-            for (int p = 0; p < TILE; p++) sum[p] += f * vec_load(x + p * stride * BLOCK);
-        }
-#pragma GCC unroll 8
-    for (int p = 0; p < TILE; p++)
-        if (p < pixels) vec_put(y + p * c, sum[p], lanes);
-}
-
-VEC_INLINE void output_row(const job *j, const float *const *rows, const place *p, int64_t oy, const int k,
-                           const int stride)
-{
-    const eff_conv_shape *s = j->s;
-    float *y = j->to->y + ((p->n * s->oh + oy) * s->ow) * s->c + p->channel;
-    const float *w = j->w + p->channel, *bias = j->to->bias ? j->to->bias + p->channel : NULL, *from[MOST_TAPS];
-    for (int64_t ox = 0; ox < s->ow; ox += TILE, y += TILE * s->c) {
-        int64_t pixels = least(TILE, s->ow - ox), i = 0;
-        for (; i < p->channels; i += VL) {
-            for (int ky = 0; ky < k; ky++) from[ky] = rows[ky] + ox * stride * BLOCK + i;
-            const float *b = bias ? bias + i : NULL;
-            if (p->channels - i >= VL)
-                tile(y + i, from, w + i, b, s->c, pixels, VL, k, stride);
-            else
-                tile(y + i, from, w + i, b, s->c, pixels, p->channels - i, k, stride);
-        }
-        for (i = 0; has_epilogue(j->to) && i < pixels; i++) finish(j->to, y + i * s->c, p->channels);
-    }
-}
-
 static void run_strip(void *context, int64_t task, int worker)
 {
     const job *j = context;
-    const eff_conv_shape *s = j->s;
-    place p = place_of(j, task, worker);
+    strip p = start_strip(j, task, worker);
     const float *rows[MOST_TAPS];
     for (int64_t oy = p.first_row; oy < p.end_row; oy++) {
         turn_ring(rows, &p, j, oy);
-        if (s->kw == 3 && s->stride_w == 1)
-            output_row(j, rows, &p, oy, 3, 1);
-        else if (s->kw == 3)
-            output_row(j, rows, &p, oy, 3, 2);
-        else if (s->stride_w == 1)
-            output_row(j, rows, &p, oy, 5, 1);
-        else
-            output_row(j, rows, &p, oy, 5, 2);
+        output_row(j->to, NULL, rows, j->w, j->s, &p, oy);
     }
 }
 
@@ -215,7 +131,8 @@ static void backward_data(float *dx, const float *dy, const float *w, const eff_
     eff_conv_shape t = turned(s);
     int64_t taps = s->kh * s->kw;
     float *round = take(&rest, (size_t)(taps * s->c) * sizeof(float));
-    for (int64_t k = 0; k < taps; k++) memcpy(round + k * s->c, w + (taps - 1 - k) * s->c, (size_t)s->c * sizeof(float));
+    for (int64_t k = 0; k < taps; k++)
+        memcpy(round + k * s->c, w + (taps - 1 - k) * s->c, (size_t)s->c * sizeof(float));
     eff_conv_input in = {.x = dy};
     eff_conv_output to = {.y = dx};
     forward(&to, &in, round, &t, rest);
@@ -236,15 +153,16 @@ VEC_INLINE void weight_row(float *sums, const float *const *rows, const float *d
         for (int v = 0; v < vectors; v++) d[v] = vec_get(dy + ox * c + v * VL, lanes);
 #pragma GCC unroll 15
         for (int t = 0; t < height * k * vectors; t++)
-            sum[t] += d[t % vectors] * vec_load(rows[t / vectors / k] + (ox * stride + t / vectors % k) * BLOCK + t % vectors * VL);
+            sum[t] += d[t % vectors] *
+                      vec_load(rows[t / vectors / k] + (ox * stride + t / vectors % k) * BLOCK + t % vectors * VL);
     }
 #pragma GCC unroll 15
     for (int t = 0; t < height * k * vectors; t++) vec_store(sums + t / vectors * BLOCK + t % vectors * VL, sum[t]);
 }
 
-/* One output row's share of the sums [k][k][BLOCK]. 3x3 takes all taps of one vector at a time, 5x5 a row of taps of one
- * or two vectors: enough sums to hide the latency, few enough for the registers. */
-VEC_INLINE void add_row(float *sums, const job *j, const float *const *rows, const place *p, int64_t oy, const int k,
+/* One output row's share of the sums [k][k][BLOCK]. 3x3 takes all taps of one vector at a time, 5x5 a row of taps of
+ * one or two vectors: enough sums to hide the latency, few enough for the registers. */
+VEC_INLINE void add_row(float *sums, const job *j, const float *const *rows, const strip *p, int64_t oy, const int k,
                         const int stride)
 {
     const eff_conv_shape *s = j->s;
@@ -272,7 +190,7 @@ static void run_weights(void *context, int64_t task, int worker)
 {
     const job *j = context;
     const eff_conv_shape *s = j->s;
-    place p = place_of(j, task, worker);
+    strip p = start_strip(j, task, worker);
     const float *rows[MOST_TAPS];
     float sums[MOST_TAPS * MOST_TAPS * BLOCK] = {0};
     for (int64_t oy = p.first_row; oy < p.end_row; oy++) {
@@ -287,7 +205,7 @@ static void run_weights(void *context, int64_t task, int worker)
             add_row(sums, j, rows, &p, oy, 5, 2);
     }
     int64_t taps = s->kh * s->kw;
-    float *to = j->partial + (p.n * j->strips + p.strip) * taps * s->c + p.channel;
+    float *to = j->partial + (p.n * j->strips + p.index) * taps * s->c + p.channel;
     for (int64_t t = 0; t < taps; t++) memcpy(to + t * s->c, sums + t * BLOCK, (size_t)p.channels * sizeof *to);
 }
 
@@ -302,7 +220,8 @@ static void add_partial(void *context, int64_t slice, int worker)
         for (int64_t i = first; i < end; i++) j->dw[i] += j->partial[chunk * count + i];
 }
 
-static void backward_weights(float *dw, const float *dy, const eff_conv_input *x, const eff_conv_shape *s, void *scratch)
+static void backward_weights(float *dw, const float *dy, const eff_conv_input *x, const eff_conv_shape *s,
+                             void *scratch)
 {
     char *rest = scratch;
     int64_t count = s->kh * s->kw * s->c;
@@ -323,7 +242,7 @@ static size_t scratch_size(const eff_conv_shape *s, eff_pass pass)
 {
     size_t weights = round_to_line((size_t)(s->kh * s->kw * s->c) * sizeof(float));
     if (pass == EFF_FORWARD) return rings_bytes(s);
-    if (pass == EFF_BACKWARD_WEIGHTS) return rings_bytes(s) + (size_t)(s->n * strip_count(s)) * weights;
+    if (pass == EFF_BACKWARD_WEIGHTS) return rings_bytes(s) + (size_t)(s->n * strip_count(s, LEAST_TASKS)) * weights;
     if (!turns(s)) return direct()->scratch(s, pass);
     eff_conv_shape t = turned(s);
     return weights + rings_bytes(&t);
@@ -336,16 +255,13 @@ static bool reads_scaled(const eff_conv_shape *s, eff_pass pass)
     return true;
 }
 
-static bool supports(const void *problem)
-{
-    const eff_conv_shape *s = problem;
-    return s->groups == s->c && s->o == s->c && (s->kh == 3 || s->kh == 5) && s->kw == s->kh && s->dilation_h == 1 &&
-           s->dilation_w == 1 && (s->stride_h == 1 || s->stride_h == 2) && s->stride_w == s->stride_h && s->pad_top >= 0 &&
-           s->pad_left >= 0;
-}
+static bool supports(const void *problem) { return suits_strips(problem); }
 
-static const eff_conv_kernels kernels = {.scratch = scratch_size, .reads_scaled = reads_scaled, .forward = forward,
-                                         .backward_data = backward_data, .backward_weights = backward_weights};
+static const eff_conv_kernels kernels = {.scratch = scratch_size,
+                                         .reads_scaled = reads_scaled,
+                                         .forward = forward,
+                                         .backward_data = backward_data,
+                                         .backward_weights = backward_weights};
 
 const eff_variant ISA_NAME(eff_variant_depthwise_rows) = {
     .name = "depthwise.rows." ISA_TEXT,

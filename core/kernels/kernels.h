@@ -66,6 +66,32 @@ typedef struct eff_conv_kernels {
                            const eff_conv_shape *s, void *scratch);
 } eff_conv_kernels;
 
+/* ---- family "expand_depthwise": a 1x1 convolution and a depthwise one on its result, for inference ---- */
+
+/* The input of the depthwise convolution, [n][h][w][d], is act(x w + bias) of x [n][h][w][c]. */
+typedef struct eff_expansion {
+    const real *x;
+    const void *w;    /* [c][d], or what pack made of it where there is pack */
+    const real *bias; /* [d] or NULL */
+    int64_t c;
+    eff_activation act;
+} eff_expansion;
+
+typedef struct eff_expand_shape {
+    eff_conv_shape depthwise; /* groups == c == o */
+    int64_t c;                /* channels before they are expanded */
+} eff_expand_shape;
+
+typedef struct eff_expand_kernels {
+    size_t (*scratch)(const eff_expand_shape *s);
+    /* The expansion's weights in the order in which forward reads them; `expand` is its own shape. NULL: as they are */
+    size_t (*packed_bytes)(const eff_conv_shape *expand);
+    void (*pack)(void *packed, const real *w, const eff_conv_shape *expand);
+    /* y as of the depthwise convolution, without `add`, and the sums [n][d] of y's pixels */
+    void (*forward)(const eff_conv_output *y, real *sums, const eff_expansion *x, const real *w, const eff_expand_shape *s,
+                    void *scratch);
+} eff_expand_kernels;
+
 /* ---- family "norm": per-channel normalisation of x [rows][c], fused with an activation ----
  * y = act(x_hat * gamma + beta), x_hat = (x - mean) * rstd */
 

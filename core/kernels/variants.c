@@ -19,7 +19,7 @@ static const eff_variant *pinned[EFF_FAMILY_COUNT], *used[EFF_FAMILY_COUNT];
 
 const char *eff_family_name(eff_family family)
 {
-    static const char *const names[EFF_FAMILY_COUNT] = {"conv2d", "depthwise", "norm", "elementwise", "gemm"};
+    static const char *const names[EFF_FAMILY_COUNT] = {"conv2d", "depthwise", "expand_depthwise", "norm", "elementwise", "gemm"};
     return names[family];
 }
 

@@ -13,6 +13,7 @@
 typedef enum eff_family {
     EFF_FAMILY_CONV2D,      /* eff_conv_kernels, problem: eff_conv_shape */
     EFF_FAMILY_DEPTHWISE,   /* eff_conv_kernels, problem: eff_conv_shape */
+    EFF_FAMILY_EXPAND_DEPTHWISE, /* eff_expand_kernels, problem: eff_expand_shape */
     EFF_FAMILY_NORM,        /* eff_norm_kernels, no problem */
     EFF_FAMILY_ELEMENTWISE, /* eff_elementwise_kernels, no problem */
     EFF_FAMILY_GEMM,        /* eff_gemm_kernels, problem: eff_gemm_shape */
@@ -52,6 +53,10 @@ static inline const eff_conv_kernels *eff_conv2d_kernels(const eff_conv_shape *s
 static inline const eff_conv_kernels *eff_depthwise_kernels(const eff_conv_shape *s)
 {
     return eff_variant_pick(EFF_FAMILY_DEPTHWISE, s)->kernels;
+}
+static inline const eff_expand_kernels *eff_expand_kernels_for(const eff_expand_shape *s)
+{
+    return eff_variant_pick(EFF_FAMILY_EXPAND_DEPTHWISE, s)->kernels;
 }
 static inline const eff_norm_kernels *eff_norm_kernels_now(void)
 {

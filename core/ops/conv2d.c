@@ -117,7 +117,7 @@ static eff_status forward(eff_call *c)
     EFF_TRY(geometry(&s, c));
     s.weights_kept = c->arg[KEEP_PACKED].i;
     const eff_conv_kernels *k = kernels_for(&s);
-    if (s.weights_kept && k->pack) EFF_TRY(eff_conv_packed(&packed, c->in[WEIGHT], k, &s));
+    if (s.weights_kept && k->pack) EFF_TRY(eff_conv_packed(&packed, c->in[WEIGHT], k->packed_bytes, k->pack, &s));
     EFF_TRY(open_input(&in, &computed, c, k, &s, EFF_FORWARD));
     eff_conv_output out = output(c);
     eff_status status = take_scratch(&scratch, k, &s, EFF_FORWARD);

@@ -5,9 +5,12 @@
 #include "kernels/kernels.h"
 #include "tensor/tensor.h"
 
-/* The weight as k packs it, made at the first call; it stays the storage's and is valid until the weight is written to,
- * freed, or packed for other kernels. k->pack is not NULL, and the weight is dense. */
-eff_status eff_conv_packed(const void **packed, const eff_tensor *weight, const eff_conv_kernels *k,
+typedef size_t eff_packed_bytes(const eff_conv_shape *s);
+typedef void eff_pack(void *packed, const real *w, const eff_conv_shape *s);
+
+/* The weight as `pack` of some kernels makes it, at the first call; it stays the storage's and is valid until the weight
+ * is written to, freed, or packed otherwise. The weight is dense. */
+eff_status eff_conv_packed(const void **packed, const eff_tensor *weight, eff_packed_bytes *bytes, eff_pack *pack,
                            const eff_conv_shape *s);
 
 #endif

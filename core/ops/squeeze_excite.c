@@ -1,14 +1,17 @@
 /* squeeze_excite: each channel of each image times a gate computed from the channels' means (Hu et al. 2018).
  *
- * gate = sigmoid(act(mean(x) reduce + reduce_bias) expand + expand_bias). Where x is deferred, so is the result, and the
- * gradient that goes back to it: no array of x's size is made in either direction.
+ * gate = sigmoid(act(mean(x) reduce + reduce_bias) expand + expand_bias). Where x is deferred, so is the result, and
+ * the gradient that goes back to it: no array of x's size is made in either direction.
  */
 #include "autograd/deferred.h"
 #include "base/pool.h"
 #include "ops/broadcast.h"
 #include "ops/product.h"
 
-enum { X, REDUCE, REDUCE_BIAS, EXPAND, EXPAND_BIAS, ACTIVATION };
+#include <string.h>
+
+enum { X, REDUCE, REDUCE_BIAS, EXPAND, EXPAND_BIAS, GIVEN_MEAN };
+enum { ACTIVATION = 5 };
 enum { Y, MEAN, SQUEEZED, GATE };
 
 static const char *const activations[] = {"silu", "relu", NULL};
@@ -19,12 +22,28 @@ static eff_status check_weights(const eff_call *c)
     const int64_t *reduce = c->in[REDUCE]->shape, *expand = c->in[EXPAND]->shape;
     if (reduce[0] != channels || expand[1] != channels || reduce[1] != expand[0] ||
         c->in[REDUCE_BIAS]->shape[0] != reduce[1] || c->in[EXPAND_BIAS]->shape[0] != channels)
-        return eff_fail(EFF_E_SHAPE, "squeeze_excite: x has %lld channels, the weights are %lldx%lld (bias %lld) and %lldx%lld (bias %lld), "
-                        "wanted [c][q], [q], [q][c] and [c]",
-                        (long long)channels, (long long)reduce[0], (long long)reduce[1],
-                        (long long)c->in[REDUCE_BIAS]->shape[0], (long long)expand[0], (long long)expand[1],
-                        (long long)c->in[EXPAND_BIAS]->shape[0]);
+        return eff_fail(
+            EFF_E_SHAPE,
+            "squeeze_excite: x has %lld channels, the weights are %lldx%lld (bias %lld) and %lldx%lld (bias %lld), "
+            "wanted [c][q], [q], [q][c] and [c]",
+            (long long)channels, (long long)reduce[0], (long long)reduce[1], (long long)c->in[REDUCE_BIAS]->shape[0],
+            (long long)expand[0], (long long)expand[1], (long long)c->in[EXPAND_BIAS]->shape[0]);
     return EFF_OK;
+}
+
+/* Whoever has computed the mean already, hands it in; backward knows nothing of that. */
+static eff_status check_mean(const eff_call *c)
+{
+    const eff_tensor *mean = c->in[GIVEN_MEAN];
+    if (!mean) return EFF_OK;
+    if (c->training)
+        return eff_fail(EFF_E_STATE, "squeeze_excite: with a given mean there is no gradient (use it within no_grad)");
+    EFF_TRY(eff_want_dtype(c, GIVEN_MEAN, EFF_REAL));
+    EFF_TRY(eff_want_ndim(c, GIVEN_MEAN, 2));
+    const int64_t *x = c->in[X]->shape;
+    if (mean->shape[0] == x[0] && mean->shape[1] == x[3]) return EFF_OK;
+    return eff_fail(EFF_E_SHAPE, "squeeze_excite: mean is %lldx%lld, wanted %lldx%lld, images x channels",
+                    (long long)mean->shape[0], (long long)mean->shape[1], (long long)x[0], (long long)x[3]);
 }
 
 static eff_status shape(eff_call *c)
@@ -35,6 +54,7 @@ static eff_status shape(eff_call *c)
         EFF_TRY(eff_want_ndim(c, i, axes[i]));
     }
     EFF_TRY(check_weights(c));
+    EFF_TRY(check_mean(c));
     const int64_t *x = c->in[X]->shape;
     if (x[1] * x[2] == 0) return eff_fail(EFF_E_SHAPE, "squeeze_excite: an image without pixels");
     eff_spec_like(c, Y, EFF_REAL, c->in[X]);
@@ -80,13 +100,22 @@ static eff_status apply_gate(eff_call *c)
     return EFF_OK;
 }
 
+static void find_mean(eff_call *c)
+{
+    const int64_t *x = c->in[X]->shape, pixels = x[1] * x[2], count = x[0] * x[3];
+    real *mean = eff_tensor_reals(c->out[MEAN]);
+    if (c->in[GIVEN_MEAN]) {
+        memcpy(mean, eff_tensor_reals(c->in[GIVEN_MEAN]), (size_t)count * sizeof *mean);
+        return;
+    }
+    eff_conv_input in = eff_read_input(c->in[X]);
+    eff_norm_kernels_now()->image_sums(mean, &in, NULL, x[0], pixels, x[3]);
+    for (int64_t i = 0; i < count; i++) mean[i] /= (real)pixels;
+}
+
 static eff_status forward(eff_call *c)
 {
-    const int64_t *x = c->in[X]->shape, pixels = x[1] * x[2];
-    eff_conv_input in = eff_read_input(c->in[X]);
-    real *mean = eff_tensor_reals(c->out[MEAN]);
-    eff_norm_kernels_now()->image_sums(mean, &in, NULL, x[0], pixels, x[3]);
-    for (int64_t i = 0; i < x[0] * x[3]; i++) mean[i] /= (real)pixels;
+    find_mean(c);
     real *active = eff_pool_alloc((size_t)eff_tensor_numel(c->out[SQUEEZED]) * sizeof *active);
     if (!active) return eff_fail(EFF_E_MEMORY, "squeeze_excite: no memory for scratch");
     eff_status status = find_gate(c, active);
@@ -163,7 +192,8 @@ const eff_op eff_op_squeeze_excite = {
     .doc = "x times the gate sigmoid(act(mean over the pixels reduce + bias) expand + bias) of its image and channel",
     .args = EFF_ARGS(EFF_IN("x", "[n][h][w][c]"), EFF_IN("reduce_weight", "[c][q]"), EFF_IN("reduce_bias", "[q]"),
                      EFF_IN("expand_weight", "[q][c]"), EFF_IN("expand_bias", "[c]"),
-                     EFF_CHOICE("activation", activations, "silu or relu, after the first product")),
+                     EFF_CHOICE("activation", activations, "silu or relu, after the first product"),
+                     EFF_IN_OPTIONAL("mean", "[n][c]: the mean over the pixels, where it is known; has no gradient")),
     .hidden = 3,
     .flags = EFF_READS_DEFERRED,
     .saves = EFF_SAVE_IN(0) | EFF_SAVE_IN(1) | EFF_SAVE_IN(3) | EFF_SAVE_OUT(1) | EFF_SAVE_OUT(2) | EFF_SAVE_OUT(3),

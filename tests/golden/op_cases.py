@@ -75,6 +75,11 @@ def max_pool2d(x: T, kernel_size=None, stride=None, padding=0):
     return nhwc(F.max_pool2d(F.pad(nchw(x), around, value=float("-inf")), kernel, stride))
 
 
+def expand_depthwise(x: C, expand_weight: C, expand_bias: C, weight: C, bias: C, stride=None, padding=0, activation="none"):
+    act = {"none": lambda z: z, "relu": F.relu, "silu": F.silu}[activation]
+    return act(conv2d(act(conv2d(x, expand_weight, expand_bias)), weight, bias, stride, padding, groups=bias.shape[0]))
+
+
 def global_avg_pool(x: T):
     return x.mean((1, 2), keepdim=True)
 
@@ -254,6 +259,11 @@ OPS = {
     "div": (binary(torch.div), QUOTIENT_CASES),
     "exp": (unary(torch.exp), EXP_CASES),
     "expand": (expand, ["x=3,1 shape=2,3,4", "x=5 shape=2,5", "x=2,1,1,3 shape=2,4,4,3"]),
+    "expand_depthwise": (expand_depthwise, [
+        "x=2,5,6,3 expand_weight=1,1,3,7 expand_bias=7 weight=3,3,1,7 bias=7 padding=1 activation=silu",
+        "x=1,9,7,16 expand_weight=1,1,16,96 expand_bias=96 weight=5,5,1,96 bias=96 stride=2 padding=same activation=silu",
+        "x=2,3,4,5 expand_weight=1,1,5,33 expand_bias=33 weight=3,3,1,33 bias=33 padding=same activation=relu",
+        "x=1,20,18,8 expand_weight=1,1,8,20 expand_bias=20 weight=3,3,1,20 bias=20 stride=2 padding=0,1,0,1"]),
     "gelu": (unary(F.gelu), UNARY_CASES),
     "global_avg_pool": (global_avg_pool, ["x=2,3,4,5", "x=1,1,1,1", "x=3,7,1,17", "x=2,5,5,24"]),
     "in_top_k": (in_top_k, ["logits=6,7 labels=<7>6 k=2", "logits=1,1 labels=<1>1", "logits=20,9 labels=<9>20 k=5"]),

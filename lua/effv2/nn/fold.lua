@@ -95,22 +95,90 @@ function FoldedSqueezeExcite:init(layer)
     end
 end
 
-function FoldedSqueezeExcite:forward(x)
+function FoldedSqueezeExcite:forward(x, mean)
     return core.squeeze_excite(x, self.reduce_weight, self.reduce_bias, self.expand_weight, self.expand_bias,
-        self.activation)
+        self.activation, mean)
+end
+
+--- The convolutions of an MBConv that follow one another as 1x1 and depthwise, with the squeeze-excite after them, if any:
+-- what lies between the two never is a whole tensor.
+local FoldedExpansion = Module.class "FoldedExpansion"
+FoldedExpansion.private = true
+
+--- @param expand, depthwise FoldedConv
+-- @param squeeze_excite FoldedSqueezeExcite or nil
+function FoldedExpansion:init(expand, depthwise, squeeze_excite)
+    self.expand, self.depthwise, self.squeeze_excite = expand, depthwise, squeeze_excite
+end
+
+function FoldedExpansion:forward(x)
+    local stride, padding = unpack(self.depthwise.geometry)
+    local y, mean = core.expand_depthwise(x, self.expand.weight, self.expand.bias, self.depthwise.weight,
+        self.depthwise.bias, stride, padding, self.depthwise.geometry[5])
+    local z = self.squeeze_excite and self.squeeze_excite(y, mean) or y
+    mean:free()
+    if z ~= y then
+        y:free()
+    end
+    return z
+end
+
+function FoldedExpansion:largest_tensor(height, width)
+    return self.depthwise:largest_tensor(height, width)
+end
+
+local function is_pointwise(conv)
+    local weight, stride = conv.weight, conv.geometry[1]
+    return weight:size(1) == 1 and weight:size(2) == 1 and conv.geometry[4] == 1
+        and (stride == 1 or type(stride) == "table" and (stride[1] or 1) == 1 and (stride[2] or stride[1] or 1) == 1)
+end
+
+--- Whether FoldedExpansion does what two steps of a block do one after the other.
+local function are_expansion(first, second)
+    return getmetatable(first) == FoldedConv and getmetatable(second) == FoldedConv and is_pointwise(first)
+        and second.weight:size(3) == 1 and second.geometry[4] == first.weight:size(4)
+        and second.weight:size(4) == first.weight:size(4) and not (first.activation or second.activation)
+        and first.geometry[5] == second.geometry[5]
 end
 
 --- A block whose class names its steps in `path`; the last, a convolution, adds the path around the block, if any.
 local FoldedBlock = Module.class "FoldedBlock"
 FoldedBlock.private = true
 
+--- The steps of a block but the last, as a list of { name =, step = }.
+local function steps_of(block, replace)
+    local list = {}
+    for i = 1, #block.path - 1 do
+        local name = block.path[i]
+        if block[name] then
+            list[#list + 1] = { name = name, step = replace(block[name]) }
+        end
+    end
+    return list
+end
+
+--- Replaces the steps that a FoldedExpansion does.
+local function join_expansion(list)
+    for i = 1, #list - 1 do
+        if are_expansion(list[i].step, list[i + 1].step) then
+            local third = list[i + 2]
+            local gate = third and getmetatable(third.step) == FoldedSqueezeExcite and third.step or nil
+            list[i] = { name = "expansion", step = FoldedExpansion(list[i].step, list[i + 1].step, gate) }
+            table.remove(list, i + 1)
+            if gate then
+                table.remove(list, i + 1)
+            end
+            return list
+        end
+    end
+    return list
+end
+
 function FoldedBlock:init(block, replace)
     local names, last = {}, block.path[#block.path]
-    for _, name in ipairs(block.path) do
-        if block[name] and name ~= last then
-            self[name] = replace(block[name])
-            names[#names + 1] = name
-        end
+    for i, entry in ipairs(join_expansion(steps_of(block, replace))) do
+        self[entry.name] = entry.step
+        names[i] = entry.name
     end
     self[last] = FoldedConv(block[last], block.activation)
     if block.shortcut then

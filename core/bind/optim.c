@@ -93,7 +93,7 @@ static int zero_grads(lua_State *L)
     return 0;
 }
 
-/* Reads lr, decay, decayed and gradient_scale of the options table at index. */
+/* Reads lr, decay, decayed, gradient_scale, average and average_decay of the options table at index. */
 static eff_update read_update(lua_State *L, int index, int64_t n)
 {
     eff_update u = {.n = n};
@@ -102,6 +102,12 @@ static eff_update read_update(lua_State *L, int index, int64_t n)
     u.decay = eff_field_number(L, index, "weight_decay", 0);
     u.decayed = eff_field_int(L, index, "decayed", n);
     u.gradient_scale = eff_field_number(L, index, "gradient_scale", 1);
+    eff_tensor *average = eff_field_tensor(L, index, "average");
+    if (!average) return u;
+    eff_push_tensor(L, eff_tensor_retain(average));
+    u.average = eff_tensor_reals(check_flat(L, -1, n, "average"));
+    u.average_decay = eff_field_number(L, index, "average_decay", 0);
+    lua_pop(L, 1);
     return u;
 }
 

@@ -13,9 +13,13 @@ typedef struct job {
     bool nesterov;
     double *partial;
     int64_t chunk;
+    void (*update)(void *context, int64_t chunk, int worker);
 } job;
 
-static int64_t chunk_stop(const job *j, int64_t i, int64_t n) { return (i + 1) * j->chunk < n ? (i + 1) * j->chunk : n; }
+static int64_t chunk_stop(const job *j, int64_t i, int64_t n)
+{
+    return (i + 1) * j->chunk < n ? (i + 1) * j->chunk : n;
+}
 
 /* Scaled gradient with coupled decay */
 static real coupled(const job *j, int64_t i)
@@ -24,10 +28,25 @@ static real coupled(const job *j, int64_t i)
     return i < j->u->decayed ? g + (real)j->u->decay * j->w[i] : g;
 }
 
-static void run(job *j, void (*body)(void *, int64_t, int), int64_t n)
+static void move_average(const job *j, int64_t i)
+{
+    real *average = j->u->average, rest = (real)(1 - j->u->average_decay);
+    for (int64_t k = i * j->chunk, stop = chunk_stop(j, i, j->u->n); k < stop; k++)
+        average[k] += rest * (j->w[k] - average[k]);
+}
+
+/* A chunk's average follows while the chunk is in the cache. */
+static void update_chunk(void *context, int64_t i, int worker)
+{
+    const job *j = context;
+    if (j->update) j->update(context, i, worker);
+    if (j->u->average) move_average(j, i);
+}
+
+static void run(job *j)
 {
     j->chunk = CHUNK;
-    eff_parallel_for(eff_chunks(n, CHUNK), body, j);
+    eff_parallel_for(eff_chunks(j->u->n, CHUNK), update_chunk, j);
 }
 
 static void rmsprop_chunk(void *context, int64_t i, int worker)
@@ -47,7 +66,8 @@ void eff_update_rmsprop(real *w, real *ms, real *mom, const real *g, const eff_u
                         double eps)
 {
     job j = {.w = w, .a = ms, .b = mom, .g = g, .u = u, .p = rho, .q = momentum, .eps = eps};
-    run(&j, rmsprop_chunk, u->n);
+    j.update = rmsprop_chunk;
+    run(&j);
 }
 
 static void sgd_chunk(void *context, int64_t i, int worker)
@@ -65,7 +85,8 @@ static void sgd_chunk(void *context, int64_t i, int worker)
 void eff_update_sgd(real *w, real *v, const real *g, const eff_update *u, double momentum, bool nesterov)
 {
     job j = {.w = w, .a = v, .g = g, .u = u, .q = momentum, .nesterov = nesterov};
-    run(&j, sgd_chunk, u->n);
+    j.update = sgd_chunk;
+    run(&j);
 }
 
 static void adamw_chunk(void *context, int64_t i, int worker)
@@ -90,22 +111,15 @@ void eff_update_adamw(real *w, real *m, real *v, const real *g, const eff_update
     job j = {.w = w, .a = m, .b = v, .g = g, .u = u, .p = beta1, .q = beta2, .eps = eps};
     j.correction1 = 1 - pow(beta1, (double)step);
     j.correction2 = 1 - pow(beta2, (double)step);
-    run(&j, adamw_chunk, u->n);
+    j.update = adamw_chunk;
+    run(&j);
 }
 
-static void average_chunk(void *context, int64_t i, int worker)
+void eff_update_average(real *average, real *w, int64_t n, double decay)
 {
-    const job *j = context;
-    real rest = (real)(1 - j->p);
-    (void)worker;
-    for (int64_t k = i * j->chunk, stop = chunk_stop(j, i, j->u->n); k < stop; k++) j->a[k] += rest * (j->g[k] - j->a[k]);
-}
-
-void eff_update_average(real *average, const real *w, int64_t n, double decay)
-{
-    eff_update u = {.n = n};
-    job j = {.a = average, .g = w, .u = &u, .p = decay};
-    run(&j, average_chunk, n);
+    eff_update u = {.n = n, .average = average, .average_decay = decay};
+    job j = {.w = w, .u = &u};
+    run(&j);
 }
 
 static void square_chunk(void *context, int64_t i, int worker)

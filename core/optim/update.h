@@ -1,4 +1,4 @@
-/* Parameter updates over flat arrays: update, average and norm are one pass each.
+/* Parameter updates over flat arrays, in one pass with their moving average.
  *
  * A model's parameters lie in one flat array, those with weight decay first; so the arrays here are long and
  * dense. `decay` is the L2 coefficient of the first `decayed` elements. Work is cut into fixed chunks.
@@ -14,6 +14,8 @@ typedef struct eff_update {
     int64_t n, decayed;
     double lr, decay;
     double gradient_scale; /* of clipping and accumulation: g is multiplied by it first */
+    real *average;         /* of w after the update, as eff_update_average has it; or NULL */
+    double average_decay;
 } eff_update;
 
 /* RMSProp in TensorFlow's form: g includes decay * w; ms = ms + (1 - rho)(g^2 - ms);
@@ -29,7 +31,7 @@ void eff_update_adamw(real *w, real *m, real *v, const real *g, const eff_update
                       double eps, int64_t step);
 
 /* average = decay * average + (1 - decay) * w */
-void eff_update_average(real *average, const real *w, int64_t n, double decay);
+void eff_update_average(real *average, real *w, int64_t n, double decay);
 
 /* The Euclidean norm, summed in fixed chunks; NaN or infinity when an element is. */
 double eff_norm_of(const real *g, int64_t n);

@@ -138,15 +138,28 @@ function Optimiser:zero_grad()
     core.zero_gradients(self.tensors)
 end
 
+--- Updates an average's buffers; returns its flat parameters and their decay, for the optimiser to go on with.
+local function follow(average, optimiser)
+    if average == nil then
+        return nil
+    elseif type(average) ~= "table" or not average.live or average.live.parameters ~= optimiser.flat then
+        error("optimiser:step: average is not one of optim.ema { ... }:attach(model, optimiser) with this optimiser", 3)
+    end
+    return average:update { parameters = false }
+end
+
 --- One update. options: lr; scale (the gradient is multiplied by it, e.g. 1 / accumulated batches);
--- clip_norm (largest global norm of the scaled gradient). Returns that norm when clip_norm is given.
+-- clip_norm (largest global norm of the scaled gradient); average (of optim.ema, attached to this optimiser: it is
+-- updated in the same pass). Returns the norm when clip_norm is given.
 function Optimiser:step(options)
-    options = keys.check("optimiser:step", options, { lr = keys.none, scale = 1, clip_norm = keys.none })
+    options = keys.check("optimiser:step", options,
+        { lr = keys.none, scale = 1, clip_norm = keys.none, average = keys.none })
     if type(options.lr) ~= "number" or not (options.lr >= 0 and options.lr < math.huge) then
         error(("optimiser:step: lr is %s, wanted a number from 0"):format(tostring(options.lr)), 2)
     elseif not self.flat then
         error(("optimiser:step: optim.%s has no parameters yet: use what :attach(model) returns"):format(self.name), 2)
     end
+    local average, decay = follow(options.average, self)
     core.settle_gradients(self.tensors)
     self.steps = self.steps + 1
     local scale, norm = options.scale, nil
@@ -158,6 +171,7 @@ function Optimiser:step(options)
     end
     self.rule.update(self, {
         lr = options.lr, weight_decay = self.settings.weight_decay, decayed = self.decayed, gradient_scale = scale,
+        average = average, average_decay = decay,
     })
     return norm
 end
@@ -215,12 +229,18 @@ function Average:decay_at(t)
     return self.settings.warmup and math.min(self.settings.decay, (1 + t) / (10 + t)) or self.settings.decay
 end
 
-function Average:update()
+--- One update of the average; optimiser:step { average = ... } does it with its own. Returns the parameters' average
+-- and the decay.
+-- @param options { parameters = false }: leaves the parameters' average to the caller
+function Average:update(options)
     local decay = self:decay_at(self.updates)
     for name, tensor in pairs(self.live) do
-        core.update_average(self.average[name], tensor, decay)
+        if name ~= "parameters" or not options or options.parameters ~= false then
+            core.update_average(self.average[name], tensor, decay)
+        end
     end
     self.updates = self.updates + 1
+    return self.average.parameters, decay
 end
 
 --- Calls f with the averages in the model's place; the model has its own values again afterwards.

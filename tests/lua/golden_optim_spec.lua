@@ -48,6 +48,28 @@ local function run(record)
     end
 end
 
+--- Whether step { average = a } leaves the same bits as step {} and a:update() do, with more than one chunk.
+local function assert_one_pass(rule)
+    local function train(together)
+        effv2.manual_seed(3)
+        local kernel, bias = effv2.randn(300, 301):requires_grad(true), effv2.randn(17):requires_grad(true)
+        local model = target(bias, kernel, effv2.randn(5))
+        local optimiser = effv2.optim[rule] { weight_decay = 0.01 }:attach(model)
+        local ema = effv2.optim.ema(0.9):attach(model, optimiser)
+        for _ = 1, 3 do
+            optimiser:zero_grad()
+            local loss = (kernel * kernel):sum() + (bias * bias):sum()
+            loss:backward()
+            optimiser:step { lr = 0.01, average = together and ema or nil }
+            if not together then
+                ema:update()
+            end
+        end
+        return kernel:tobytes(), ema.average.parameters:tobytes(), ema.average.buffers:tobytes(), ema.updates
+    end
+    assert.is_same({ train(true) }, { train(false) })
+end
+
 --- A parameter and a buffer that take the same values have the same average.
 local function run_average(record)
     local bias = stored(record, "value.0"):clone():requires_grad(true)
@@ -79,6 +101,25 @@ describe("golden values of optimisers", function()
         for rule in pairs(effv2.optim) do
             assert.is_true(covered[rule] or false, rule)
         end
+    end)
+
+    it("do not depend on whether the average moves in the same pass", function()
+        for _, rule in ipairs { "rmsprop", "sgd", "adamw" } do
+            assert_one_pass(rule)
+        end
+    end)
+
+    it("are of the optimiser that the average was attached to", function()
+        local function attached()
+            local model = target(effv2.zeros(2):requires_grad(true), effv2.zeros(3):requires_grad(true))
+            return model, effv2.optim.sgd {}:attach(model)
+        end
+        local model, optimiser = attached()
+        local _, other = attached()
+        local ema = effv2.optim.ema(0.9):attach(model, optimiser)
+        local ok, message = pcall(other.step, other, { lr = 0.1, average = ema })
+        assert.is_false(ok)
+        assert.is_truthy(message:find("average is not one of optim.ema", 1, true))
     end)
 
     for _, record in ipairs(records) do

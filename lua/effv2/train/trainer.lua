@@ -240,10 +240,7 @@ function Trainer:update(loader, step, rate)
     elseif loss ~= loss or math.abs(loss) == math.huge then
         self:diverged("loss", loss, step + 1)
     end
-    self.optimiser:step { lr = rate, scale = 1 / o.accumulate, clip_norm = o.clip_norm }
-    if self.average then
-        self.average:update()
-    end
+    self.optimiser:step { lr = rate, scale = 1 / o.accumulate, clip_norm = o.clip_norm, average = self.average }
     return loss
 end
 

@@ -28,7 +28,8 @@ local common = {
 
 local entry_keys = {
     name = keys.none, doc = "", source = "", build = keys.none, stem = keys.none, stages = keys.none, head = keys.none,
-    sizes = keys.none, dropout = 0.2, params = keys.none, normalise = keys.none, options = {},
+    cost = keys.none, sizes = keys.none, evaluation = keys.none, dropout = 0.2, params = keys.none,
+    normalise = keys.none, options = {},
 }
 
 local function names()
@@ -53,8 +54,10 @@ end
 
 --- Adds a model to the registry, or replaces one.
 -- @param entry { name =, doc =, source =, sizes = { train =, eval = }, dropout =, params = (with 1000 classes),
--- normalise = { mean =, std = } of pixels 0..255, options = defaults that differ from the common ones, and either
--- stem =, stages =, head = or build = function(options) that returns a module }
+-- normalise = { mean =, std = } of pixels 0..255, evaluation = { fit = "crop" | "stretch", crop = the share of the
+-- shorter side, filter = as in augment.steps.resize }, options = defaults that differ from the common ones, and either
+-- stem =, stages =, head = or build = function(options) that returns a module and cost = function(sheet, options) for
+-- models.summary (models/cost.lua) }
 function models.register(entry)
     entry = keys.check("models.register", entry, entry_keys)
     if type(entry.name) ~= "string" then
@@ -121,6 +124,7 @@ local function resolve(entry, options)
         error(("%s: classes is %g, wanted a whole number (0: no classifier)"):format(entry.name, config.classes), 0)
     end
     config.name, config.sizes, config.normalise = entry.name, entry.sizes, entry.normalise
+    config.evaluation = entry.evaluation
     return config
 end
 
@@ -175,7 +179,8 @@ function models.list(pattern)
     return matching
 end
 
---- What is registered under a name: name, doc, source, stem, stages, head, sizes, dropout, params, normalise, options.
+--- What is registered under a name: name, doc, source, stem, stages, head, sizes, dropout, params, normalise,
+-- evaluation, options.
 -- print(models.describe(name)) is the table of stages as the paper prints it.
 function models.describe(name)
     local copy = {}
@@ -193,21 +198,34 @@ function models.scale(args)
     return stages.scale(base, args.width, args.depth, args.round_limit)
 end
 
---- Output shape, parameters and multiply-adds of each stage for one image, computed without building or running.
--- @param model one made by models.create from stages, or a name
+--- The resolved options of a model, and what writes its costs on a sheet (nil: nothing does).
+local function costed(model, options)
+    if nn.is_module(model) then
+        local config = model.config or {}
+        local entry = registry[config.name] or {}
+        return config, config.stages and cost.stages or entry.cost
+    end
+    local entry
+    entry, options = entry_of(model, options)
+    return resolve(entry, options), entry.stages and cost.stages or entry.cost
+end
+
+--- A position embedding [1][1 + h w][channels] of a transformer for another grid of patches, for weights of another
+-- image size: models.resize_positions(embedding, { h, w }, { new_h, new_w }). Bicubic, as timm does it.
+models.resize_positions = require("effv2.models.positions").resize
+
+--- Output shape, parameters, multiply-adds and bytes of activations of each part for one image, computed without
+-- building or running.
+-- @param model one made by models.create, a name, or the options of a new network
 -- @param size of the image: a number or { height, width } (default: the model's evaluation size)
 -- @param options of models.create, with a name
--- @return rows { name =, height =, width =, channels =, parameters =, macs = } with totals parameters and macs; prints
--- as a table
+-- @return rows { name =, height =, width =, channels =, parameters =, macs =, activations = } with totals parameters,
+-- macs and activations; prints as a table. Activations are the bytes that convolutions and dense layers write, which
+-- is what training keeps for backward.
 function models.summary(model, size, options)
-    local config = nn.is_module(model) and model.config
-    if not config then
-        local entry
-        entry, options = entry_of(model, options)
-        config = resolve(entry, options)
-    end
-    if not config.stages then
-        error(("models.summary: %s is not made of stages"):format(config.name or "the model"), 2)
+    local config, write = costed(model, options)
+    if not write then
+        error(("models.summary: %s has no stages and no cost"):format(config.name or "the model"), 2)
     end
     size = size or config.sizes and config.sizes.eval
     if size == nil then
@@ -222,12 +240,14 @@ function models.summary(model, size, options)
             error(("models.summary: a side of the image is %s, wanted a whole number of pixels from 1"):format(tostring(side)), 2)
         end
     end
-    local rows = cost.rows(config, height, width)
+    local sheet = cost.sheet(height, width, config.in_channels)
+    write(sheet, config)
+    local rows = sheet.rows
     rows.name, rows.input = config.name, { height, width, config.in_channels }
     return setmetatable(rows, { __tostring = text.summary })
 end
 
-for _, family in ipairs { "effv2.models.tables", "effv2.models.resnet" } do
+for _, family in ipairs { "effv2.models.tables", "effv2.models.resnet", "effv2.models.vit" } do
     for _, entry in ipairs(require(family)) do
         models.register(entry)
     end

@@ -1,88 +1,136 @@
---- What a network costs, computed from its table of stages: nothing is allocated, so a search can ask for thousands.
+--- What a network costs, computed from its description: nothing is allocated, so a search can ask for thousands.
 --
--- Parameters are the trained ones; multiply-adds are those of convolutions and dense layers for one image.
+-- Parameters are the trained ones; multiply-adds are those of convolutions, dense layers and attention's products for
+-- one image; activations are the bytes of what these write for one image, which is what training keeps of them.
 local cost = {}
 
-local function norm(channels)
-    return 2 * channels
+local BYTES = 4 -- of a number
+
+--- The sheet on which a family writes what its layers cost, one after another. It knows the size of the map at hand:
+-- height, width, channels.
+local Sheet = {}
+Sheet.__index = Sheet
+
+--- An empty sheet for an image of height x width with these channels.
+function cost.sheet(height, width, channels)
+    local rows = { parameters = 0, macs = 0, activations = 0 }
+    return setmetatable({ rows = rows, height = height, width = width, channels = channels }, Sheet)
 end
 
---- Adds a convolution on a map of height x width; returns the size of its output.
-local function add_conv(row, height, width, c)
-    height, width = math.ceil(height / c.stride), math.ceil(width / c.stride)
-    local weights = c.kernel * c.kernel * c.input / c.groups * c.output
-    row.parameters = row.parameters + weights + norm(c.output)
-    row.macs = row.macs + weights * height * width
-    return height, width
+--- Begins the row of another part of the network.
+function Sheet:row(name)
+    self.current = { name = name, parameters = 0, macs = 0, activations = 0 }
+    self:set_output(self.height, self.width, self.channels)
+    table.insert(self.rows, self.current)
 end
 
-local function add_squeeze_excite(row, channels, squeezed)
-    row.parameters = row.parameters + 2 * channels * squeezed + channels + squeezed
-    row.macs = row.macs + 2 * channels * squeezed
+function Sheet:set_output(height, width, channels)
+    self.height, self.width, self.channels = height, width, channels
+    self.current.height, self.current.width, self.current.channels = height, width, channels
 end
 
-local function add_block(row, stage, input, stride, height, width)
-    local expanded = math.floor(input * stage.expansion)
-    local fused = stage.op == "fused"
-    local function conv(from, to, kernel, step, groups)
-        height, width = add_conv(row, height, width,
-            { input = from, output = to, kernel = kernel, stride = step, groups = groups or 1 })
+--- The map at hand, for a path that starts here and is computed later.
+function Sheet:here()
+    return { height = self.height, width = self.width, channels = self.channels }
+end
+
+function Sheet:add(parameters, macs, numbers_written)
+    for _, total in ipairs { self.current, self.rows } do
+        total.parameters = total.parameters + parameters
+        total.macs = total.macs + macs
+        total.activations = total.activations + BYTES * numbers_written
     end
+end
+
+function Sheet:parameters(count)
+    self:add(count, 0, 0)
+end
+
+--- A convolution, by default with a batch norm; its output is the map at hand.
+-- @param c { output =, kernel = 1, stride = 1, groups = 1, bias = false, norm = true }
+-- @param from the map it reads, as here() gave it (default: the one at hand)
+function Sheet:conv(c, from)
+    from = from or self
+    local kernel, stride = c.kernel or 1, c.stride or 1
+    local height, width = math.ceil(from.height / stride), math.ceil(from.width / stride)
+    local weights = kernel * kernel * from.channels / (c.groups or 1) * c.output
+    self:add(weights, weights * height * width, height * width * c.output)
+    self:parameters((c.bias and c.output or 0) + (c.norm == false and 0 or 2 * c.output))
+    self:set_output(height, width, c.output)
+end
+
+--- A pooling or another step without parameters that makes the map smaller.
+function Sheet:shrink(stride)
+    self:set_output(math.ceil(self.height / stride), math.ceil(self.width / stride), self.channels)
+end
+
+--- A dense layer on `rows` vectors.
+function Sheet:dense(d)
+    local rows = d.rows or 1
+    self:add((d.input + 1) * d.output, rows * d.input * d.output, rows * d.output)
+end
+
+--- `count` products of matrices, [rows][inner] by [inner][columns], that are both computed.
+function Sheet:product(p)
+    self:add(0, p.count * p.rows * p.inner * p.columns, p.count * p.rows * p.columns)
+end
+
+--- A squeeze-excite of the map at hand.
+function Sheet:squeeze_excite(squeezed)
+    self:dense { input = self.channels, output = squeezed }
+    self:dense { input = squeezed, output = self.channels }
+end
+
+--- The last row: the classifier, where there is one.
+function Sheet:classifier(features, classes)
+    if classes > 0 then
+        self:row("classifier")
+        self:set_output(1, 1, classes)
+        self:dense { input = features, output = classes }
+    end
+end
+
+-- ---- networks of stages -----------------------------------------------------------------------------
+
+local function add_block(sheet, stage, stride)
+    local input = sheet.channels
+    local expanded, fused = math.floor(input * stage.expansion), stage.op == "fused"
     local function gate()
         if stage.se > 0 then
-            add_squeeze_excite(row, expanded, math.max(1, math.floor(input * stage.se)))
+            sheet:squeeze_excite(math.max(1, math.floor(input * stage.se)))
         end
     end
     if fused and stage.expansion == 1 then
         gate()
-        conv(input, stage.channels, stage.kernel, stride)
-        return height, width
+        sheet:conv { output = stage.channels, kernel = stage.kernel, stride = stride }
+        return
     elseif fused then
-        conv(input, expanded, stage.kernel, stride)
+        sheet:conv { output = expanded, kernel = stage.kernel, stride = stride }
     else
         if stage.expansion ~= 1 then
-            conv(input, expanded, 1, 1)
+            sheet:conv { output = expanded }
         end
-        conv(expanded, expanded, stage.kernel, stride, expanded)
+        sheet:conv { output = expanded, kernel = stage.kernel, stride = stride, groups = expanded }
     end
     gate()
-    conv(expanded, stage.channels, 1, 1)
-    return height, width
+    sheet:conv { output = stage.channels }
 end
 
---- The rows of a summary: { name =, height =, width =, channels =, parameters =, macs = } for stem, stages, head and
--- classifier, and rows.parameters, rows.macs for the whole.
+--- Writes the rows of a network of stages.
 -- @param config a checked description with in_channels and classes
-function cost.rows(config, height, width)
-    local rows = { parameters = 0, macs = 0 }
-    local function add(row, name, channels)
-        row.name, row.height, row.width, row.channels = name, height, width, channels
-        rows.parameters, rows.macs = rows.parameters + row.parameters, rows.macs + row.macs
-        rows[#rows + 1] = row
-    end
-    local row = { parameters = 0, macs = 0 }
+function cost.stages(sheet, config)
     local stem = config.stem
-    height, width = add_conv(row, height, width,
-        { input = config.in_channels, output = stem.channels, kernel = stem.kernel, stride = stem.stride, groups = 1 })
-    add(row, "stem", stem.channels)
-    local channels = stem.channels
+    sheet:row("stem")
+    sheet:conv { output = stem.channels, kernel = stem.kernel, stride = stem.stride }
     for i, stage in ipairs(config.stages) do
-        row = { parameters = 0, macs = 0 }
+        sheet:row("stage" .. i)
         for layer = 1, stage.layers do
-            height, width = add_block(row, stage, channels, layer == 1 and stage.stride or 1, height, width)
-            channels = stage.channels
+            add_block(sheet, stage, layer == 1 and stage.stride or 1)
         end
-        add(row, "stage" .. i, channels)
     end
-    row = { parameters = 0, macs = 0 }
-    add_conv(row, height, width, { input = channels, output = config.head, kernel = 1, stride = 1, groups = 1 })
-    add(row, "head", config.head)
-    if config.classes > 0 then
-        height, width = 1, 1
-        add({ parameters = (config.head + 1) * config.classes, macs = config.head * config.classes }, "classifier",
-            config.classes)
-    end
-    return rows
+    sheet:row("head")
+    sheet:conv { output = config.head }
+    sheet:classifier(config.head, config.classes)
 end
 
 return cost

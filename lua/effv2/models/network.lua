@@ -98,15 +98,21 @@ function Network:set_dropout(p)
     return self
 end
 
---- Stochastic depth, from now on: block i of N (from 0) drops its branch with probability p i / N.
+--- In how many steps the probability of drop-path grows to the whole one, given the number of blocks.
+function Network.drop_path_steps(count)
+    return count
+end
+
+--- Stochastic depth, from now on: block i (from 0) drops its branch with probability p i / drop_path_steps.
 function Network:set_drop_path(p)
     if type(p) ~= "number" or not (p >= 0 and p < 1) then
         error(("set_drop_path: %s, wanted a number in [0, 1)"):format(tostring(p)), 2)
     end
     local list = self:blocks()
+    local steps = self.drop_path_steps(#list)
     for i, block in ipairs(list) do
         if block.drop_path then
-            block.drop_path.p = p * (i - 1) / #list
+            block.drop_path.p = p * (i - 1) / steps
         end
     end
     return self

@@ -19,6 +19,10 @@ local function scaled(n)
     return ("%d"):format(n)
 end
 
+local function megabytes(bytes)
+    return ("%.2f MB"):format(bytes / 1e6)
+end
+
 local function render(head, rows)
     local widths = {}
     table.insert(rows, 1, head)
@@ -42,11 +46,11 @@ function text.summary(rows)
     local lines = {}
     for i, row in ipairs(rows) do
         lines[i] = { row.name, ("%dx%dx%d"):format(row.height, row.width, row.channels), grouped(row.parameters),
-            scaled(row.macs) }
+            scaled(row.macs), megabytes(row.activations) }
     end
-    lines[#lines + 1] = { "total", "", grouped(rows.parameters), scaled(rows.macs) }
+    lines[#lines + 1] = { "total", "", grouped(rows.parameters), scaled(rows.macs), megabytes(rows.activations) }
     return ("%s, one image of %dx%dx%d\n"):format(rows.name, unpack(rows.input))
-        .. render({ "part", "output", "parameters", "multiply-adds" }, lines)
+        .. render({ "part", "output", "parameters", "multiply-adds", "activations" }, lines)
 end
 
 function text.description(entry)

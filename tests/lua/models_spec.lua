@@ -59,6 +59,16 @@ describe("the published networks", function()
         end
     end)
 
+    it("have the numbers of parameters that the registry says, every one", function()
+        for _, name in ipairs(models.list()) do
+            local entry = models.describe(name)
+            if entry.params then
+                assert.is_equal(entry.params, models.summary(name).parameters, name)
+                assert.is_true(entry.source ~= "" and entry.sizes.train <= entry.sizes.eval, name)
+            end
+        end
+    end)
+
     it("have the multiply-adds that layer-by-layer counters find", function()
         for name, giga in pairs {
             ["efficientnetv2-s"] = { [384] = 8.366, [300] = 5.308, [128] = 0.934, [171] = 1.799 },
@@ -382,7 +392,7 @@ describe("tables of stages", function()
         assert.is_equal("2x3", shape_of(model(effv2.randn(2, 4, 4, 3))))
         assert.are.same({ "spec-built", 6 }, { model.config.name, model.config.hidden })
         assert.is_truthy(message_of(models.create, "spec-built", { hiden = 1 }):find("did you mean hidden?", 1, true))
-        assert.is_truthy(message_of(models.summary, "spec-built", 8):find("is not made of stages", 1, true))
+        assert.is_truthy(message_of(models.summary, "spec-built", 8):find("has no stages and no cost", 1, true))
         assert.is_equal("spec-built", tostring(models.describe "spec-built"))
     end)
 

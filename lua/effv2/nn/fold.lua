@@ -141,20 +141,42 @@ local function are_expansion(first, second)
         and first.geometry[5] == second.geometry[5]
 end
 
---- A block whose class names its steps in `path`; the last, a convolution, adds the path around the block, if any.
+--- What ends a block whose last step is no convolution: the sum with the path around it, and the activation.
+local FoldedSum = Module.class "FoldedSum"
+
+function FoldedSum:init(activation)
+    self.activation = activation
+end
+
+function FoldedSum:forward(branch, around)
+    local sum = around and branch + around or branch
+    if not self.activation then
+        return sum
+    end
+    local y = self.activation(sum)
+    if sum ~= branch and sum ~= y then
+        sum:free()
+    end
+    return y
+end
+
+--- A block whose class names its steps in `path`. The path around the block, if any, is added by the last step when that
+-- is a convolution.
 local FoldedBlock = Module.class "FoldedBlock"
 FoldedBlock.private = true
 
---- The steps of a block but the last, as a list of { name =, step = }.
+--- The steps of a block but the last, as a list of { name =, step = }, and the name of the last.
 local function steps_of(block, replace)
-    local list = {}
-    for i = 1, #block.path - 1 do
-        local name = block.path[i]
+    local list, last = {}, nil
+    for _, name in ipairs(block.path) do
         if block[name] then
-            list[#list + 1] = { name = name, step = replace(block[name]) }
+            if last then
+                list[#list + 1] = { name = last, step = replace(block[last]) }
+            end
+            last = name
         end
     end
-    return list
+    return list, last
 end
 
 --- Replaces the steps that a FoldedExpansion does.
@@ -175,18 +197,38 @@ local function join_expansion(list)
 end
 
 function FoldedBlock:init(block, replace)
-    local names, last = {}, block.path[#block.path]
-    for i, entry in ipairs(join_expansion(steps_of(block, replace))) do
+    local list, last = steps_of(block, replace)
+    local names = {}
+    for i, entry in ipairs(join_expansion(list)) do
         self[entry.name] = entry.step
         names[i] = entry.name
     end
-    self[last] = FoldedConv(block[last], block.activation)
+    if getmetatable(block[last]) == blocks.ConvNormAct then
+        self[last] = FoldedConv(block[last], block.activation)
+    else
+        self[last] = replace(block[last])
+        self.sum = FoldedSum(block.activation and replace(block.activation))
+    end
     if block.shortcut then
         self.shortcut = replace(block.shortcut)
     end
     rawset(self, "names", { steps = names, last = last, all = { unpack(names) } })
     table.insert(self.names.all, last)
     rawset(self, "residual", block.residual)
+end
+
+--- last(y), with the path around the block added.
+local function finish(block, y, around)
+    local last = block[block.names.last]
+    if not block.sum then
+        return last(y, around)
+    end
+    local branch = last(y)
+    local z = block.sum(branch, around)
+    if branch ~= z and branch ~= y then
+        branch:free()
+    end
+    return z
 end
 
 function FoldedBlock:forward(x)
@@ -198,7 +240,7 @@ function FoldedBlock:forward(x)
     if self.shortcut then
         around = self.shortcut(x)
     end
-    local z = self[self.names.last](y, around)
+    local z = finish(self, y, around)
     for _, between in ipairs { y, around or nil } do
         if between ~= x then
             between:free()

@@ -43,6 +43,27 @@ static inline __attribute__((always_inline)) void pool_block(real *y, int32_t *w
     memcpy(where, winner, (size_t)channels * sizeof *where);
 }
 
+/* The same without the winners, which only backward reads */
+static inline __attribute__((always_inline)) void values_block(real *y, const real *x, const int64_t *size,
+                                                               const window *p, int channels)
+{
+    real best[BLOCK];
+    for (int i = 0; i < channels; i++) best[i] = (real)-INFINITY;
+    for (int64_t r = p->top; r < p->bottom; r++)
+        for (int64_t s = p->left; s < p->right; s++) {
+            const real *v = x + (r * size[2] + s) * size[3];
+            for (int i = 0; i < channels; i++) best[i] = v[i] <= best[i] || best[i] != best[i] ? best[i] : v[i];
+        }
+    memcpy(y, best, (size_t)channels * sizeof *y);
+}
+
+static void values_of_window(real *y, const real *x, const int64_t *size, const window *p)
+{
+    int64_t i = 0;
+    for (; i + BLOCK <= size[3]; i += BLOCK) values_block(y + i, x + i, size, p, BLOCK);
+    if (i < size[3]) values_block(y + i, x + i, size, p, (int)(size[3] - i));
+}
+
 static void forward_row(eff_call *c, const eff_window *w, int64_t image, int64_t row)
 {
     const int64_t *size = c->in[0]->shape;
@@ -55,6 +76,10 @@ static void forward_row(eff_call *c, const eff_window *w, int64_t image, int64_t
         int64_t i = 0;
         p.left = eff_pool_first(w, 1, ox);
         p.right = eff_pool_stop(w, 1, ox, size[2]);
+        if (!c->training) {
+            values_of_window(y, x, size, &p);
+            continue;
+        }
         for (; i + BLOCK <= size[3]; i += BLOCK) pool_block(y + i, where + i, x, i, size, &p, BLOCK);
         if (i < size[3]) pool_block(y + i, where + i, x, i, size, &p, (int)(size[3] - i));
     }

@@ -193,6 +193,54 @@ describe("conv2d for inference", function()
     end)
 end)
 
+describe("max_pool2d for inference", function()
+    it("has the values that it has with a gradient, NaN and infinities too", function()
+        for _, channels in ipairs { 1, 7, 16, 33 } do
+            local x = effv2.randn(2, 9, 8, channels)
+            x[1][1][1][1], x[1][5][5][1], x[2][9][8][channels] = 0 / 0, -math.huge, math.huge
+            local args = { kernel_size = 3, stride = 2, padding = 1 }
+            local want = effv2.max_pool2d(x:clone():requires_grad(true), args)
+            assert.is_equal(want:detach():tobytes(), x:max_pool2d(args):tobytes())
+        end
+    end)
+end)
+
+describe("expand_depthwise", function()
+    local x, expand, expand_bias = effv2.randn(2, 9, 11, 5), effv2.randn(1, 1, 5, 37), effv2.randn(37)
+    local w, b = effv2.randn(3, 3, 1, 37), effv2.randn(37)
+    local args = { stride = 2, padding = "same", activation = "silu" }
+
+    it("is the two convolutions and the mean of the result", function()
+        local want = x:conv2d(expand, expand_bias):silu():conv2d(w, b, { stride = 2, padding = "same", groups = 37 }):silu()
+        local y, mean = x:expand_depthwise(expand, expand_bias, w, b, args)
+        assert.is_true(largest(y - want) <= 1e-5 * largest(want))
+        assert.is_true(largest(mean - want:mean { axes = { 2, 3 } }) <= 1e-5 * largest(want))
+    end)
+
+    it("gives squeeze_excite its mean", function()
+        local y, mean = x:expand_depthwise(expand, expand_bias, w, b, args)
+        local gate = { effv2.randn(37, 4), effv2.randn(4), effv2.randn(4, 37), effv2.randn(37) }
+        local want = y:squeeze_excite(unpack(gate))
+        local got = y:squeeze_excite(gate[1], gate[2], gate[3], gate[4], { mean = mean })
+        assert.is_true(largest(got - want) <= 1e-5 * largest(want))
+        assert.matches("mean is 2x36, wanted 2x37", message_of(y.squeeze_excite, y, gate[1], gate[2], gate[3], gate[4],
+            { mean = effv2.zeros(2, 36) }))
+        assert.matches("no gradient", message_of(y.squeeze_excite, y, gate[1]:requires_grad(true), gate[2], gate[3],
+            gate[4], { mean = mean }))
+    end)
+
+    it("says which shapes do not fit", function()
+        assert.matches("x has 5 channels, the weights are 1x1x5x37 %(bias 37%) and 3x3x1x36 %(bias 37%), wanted",
+            message_of(x.expand_depthwise, x, expand, expand_bias, effv2.zeros(3, 3, 1, 36), b))
+    end)
+
+    it("does its part of folded blocks", function()
+        local folded = nn.fold(nn.MBConv { in_channels = 8, out_channels = 8 }:eval())
+        assert.is_equal("FoldedExpansion", folded.expansion:type())
+        assert.is_nil(nn.fold(nn.MBConv { in_channels = 8, out_channels = 8, expansion = 1 }:eval()).expansion)
+    end)
+end)
+
 describe("free", function()
     it("lets go of a tensor at once, and says so later", function()
         collectgarbage()

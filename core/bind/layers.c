@@ -276,6 +276,18 @@ static int layer_records(lua_State *L)
     return 1;
 }
 
+/* without_drawing(f, ...): calls f; the layers that it makes have unset weights, for those who overwrite them all.
+ * Returns what f returns. */
+static int without_drawing(lua_State *L)
+{
+    eff_check_callable(L, "without_drawing");
+    bool before = eff_layer_set_drawing(false);
+    int failed = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+    eff_layer_set_drawing(before);
+    if (failed) return lua_error(L);
+    return lua_gettop(L);
+}
+
 void eff_open_layers(lua_State *L)
 {
     static const luaL_Reg meta[] = {{"__gc", collect}, {"__call", call}, {"__tostring", to_string}, {"__index", get_index},
@@ -295,4 +307,6 @@ void eff_open_layers(lua_State *L)
     lua_setfield(L, -2, "layers");
     lua_pushcfunction(L, layer_records);
     lua_setfield(L, -2, "layer_records");
+    lua_pushcfunction(L, without_drawing);
+    lua_setfield(L, -2, "without_drawing");
 }

@@ -17,6 +17,7 @@ static const eff_layer_type *const types[] = {
 };
 
 static uint64_t seed, filled;
+static bool drawing = true;
 
 int eff_layer_type_count(void) { return (int)(sizeof types / sizeof types[0]); }
 
@@ -33,6 +34,13 @@ void eff_layer_seed(uint64_t value)
 {
     seed = value;
     filled = 0;
+}
+
+bool eff_layer_set_drawing(bool on)
+{
+    bool before = drawing;
+    drawing = on;
+    return before;
 }
 
 eff_status eff_layer_new(eff_layer **out, const eff_layer_type *type, const eff_value *arg)
@@ -92,6 +100,7 @@ static void fill_tensor(eff_tensor *t, eff_fill fill, double scale)
     eff_rng rng;
     real *x = eff_tensor_reals(t);
     eff_rng_start(&rng, seed, EFF_RNG_INIT, filled++, 0);
+    if (fill != EFF_FILL_CONSTANT && !drawing) return;
     for (int64_t i = 0, n = eff_tensor_numel(t); i < n; i++) {
         if (fill == EFF_FILL_NORMAL) x[i] = (real)(scale * eff_rng_normal(&rng));
         else if (fill == EFF_FILL_UNIFORM) x[i] = (real)eff_rng_range(&rng, -scale, scale);

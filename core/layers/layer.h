@@ -71,4 +71,8 @@ eff_status eff_layer_apply(eff_tensor **y, const eff_op *op, eff_tensor *a, eff_
 /* The seed of the parameters made from now on; the number of tensors filled since is the stream. */
 void eff_layer_seed(uint64_t seed);
 
+/* Whether parameters are drawn at random; without it they hold whatever was in memory, for those who overwrite them.
+ * Returns what was set before. */
+bool eff_layer_set_drawing(bool on);
+
 #endif

@@ -148,6 +148,19 @@ function data.open(path, options)
     return setmetatable(dataset, Dataset)
 end
 
+--- The pictures that a model is judged by: a source. Of a folder those below its val, or all where it has none.
+-- @param path as for data.open
+-- @return the source; or nil, message, code
+function data.judging(path)
+    path = expand_home(path)
+    local kind = kind_of(path)
+    if kind ~= "folder" then
+        return data.open(path).val
+    end
+    local root = core.dir_exists(path .. "/val") and path .. "/val" or path
+    return core.open_source { kind = "folder", path = root, split = "val", val_ratio = 1 }
+end
+
 --- How many unreadable pictures are accepted: max_bad itself, or that share of the source when it is below 1.
 local function most_bad(max_bad, source)
     return max_bad < 1 and math.ceil(max_bad * source:size()) or max_bad

@@ -14,9 +14,10 @@ suggest.guard(effv2.layers, "effv2.layers")
 
 --- Names that are loaded on first use, and the module behind each.
 local parts = {
-    augment = "effv2.augment", config = "effv2.config", data = "effv2.data", evaluate = "effv2.train.evaluate",
-    Function = "effv2.func", help = "effv2.help", lr = "effv2.lr", models = "effv2.models", nn = "effv2.nn",
-    optim = "effv2.optim", profile = "effv2.profile", schedule = "effv2.schedule", train = "effv2.train",
+    augment = "effv2.augment", classifier = "effv2.classifier", config = "effv2.config", data = "effv2.data",
+    evaluate = "effv2.train.evaluate", Function = "effv2.func", help = "effv2.help", lr = "effv2.lr",
+    models = "effv2.models", nn = "effv2.nn", optim = "effv2.optim", profile = "effv2.profile",
+    schedule = "effv2.schedule", train = "effv2.train", weights = "effv2.weights",
 }
 
 local function known_names()

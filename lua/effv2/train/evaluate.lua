@@ -8,6 +8,7 @@ local ARGUMENTS = {
     batch_size = 64, rule = "official", normalise = "official", workers = 1, loss = "softmax",
     bad_images = "raise",   -- or "skip": leave out pictures that cannot be read, up to max_bad
     max_bad = 0.001,        -- (below 1: that share of the source)
+    classes = keys.none,    -- the model's class (from 0) for each of the source's, where they differ
     pipeline = keys.none,   -- of effv2.augment, instead of size, rule and normalise
 }
 
@@ -35,6 +36,15 @@ local function hits(logits, labels, k)
     return core.in_top_k(logits, labels, k):cast("float32"):sum():item()
 end
 
+--- Labels as the model counts its classes.
+local function translated(labels, classes)
+    local list = labels:totable()
+    for i, label in ipairs(list) do
+        list[i] = classes[label + 1]
+    end
+    return core.tensor(list, { dtype = "int64" })
+end
+
 --- Adds the results of the next batch to `sums`; false when there is none.
 local function add_batch(o, loader, sums)
     local batch = loader:next()
@@ -42,9 +52,10 @@ local function add_batch(o, loader, sums)
         return false
     end
     local logits = o.model(batch.images)
-    sums.hits1 = sums.hits1 + hits(logits, batch.labels, 1)
-    sums.hits5 = sums.hits5 + hits(logits, batch.labels, 5)
-    sums.loss = sums.loss + loss_of(o.loss, logits, batch.labels):item() * batch.count
+    local labels = o.classes and translated(batch.labels, o.classes) or batch.labels
+    sums.hits1 = sums.hits1 + hits(logits, labels, 1)
+    sums.hits5 = sums.hits5 + hits(logits, labels, 5)
+    sums.loss = sums.loss + loss_of(o.loss, logits, labels):item() * batch.count
     sums.images = sums.images + batch.count
     return true
 end

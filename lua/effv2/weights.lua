@@ -1,0 +1,201 @@
+--- weights: a model's parameters and statistics in safetensors files, in our names and in those of other libraries.
+--
+--     local model = assert(effv2.weights.open("efficientnetv2-s", "tf_efficientnetv2_s.safetensors", { layout = "timm" }))
+--     assert(effv2.weights.save(model, "s.safetensors"))
+--
+-- Layouts: "effv2" (names are paths in the model), "timm", "torchvision". Files hold names and numbers alone: nothing in
+-- them is executed. Half precisions and float64 become float32.
+local core = require "effv2.core"
+local keys = require "effv2.keys"
+local names = require "effv2.weights.names"
+local suggest = require "effv2.suggest"
+
+local weights = { layouts = names.layouts }
+
+local function check_layout(what, layout)
+    for _, known in ipairs(names.layouts()) do
+        if layout == known then
+            return
+        end
+    end
+    error(("%s: unknown layout '%s'%s"):format(what, tostring(layout), suggest.cure(tostring(layout), names.layouts())), 3)
+end
+
+-- ---- comparing --------------------------------------------------------------------------------------
+
+local floating = { float32 = true, float64 = true }
+
+local function shape_text(shape)
+    return #shape == 0 and "scalar" or table.concat(shape, "x")
+end
+
+--- Sorts out which tensors of a file go where: a report, and a list of { to =, from = a view with our axes }.
+local function compare(entries, tensors)
+    local report, matching, known = { missing = {}, unexpected = {}, misshaped = {}, loaded = 0 }, {}, {}
+    for _, entry in ipairs(entries) do
+        local given, wanted = tensors[entry.theirs], entry.axes.export(entry.tensor):shape()
+        known[entry.theirs] = true
+        if not given then
+            table.insert(report.missing, entry.theirs)
+        elseif not floating[given:dtype()] or shape_text(given:shape()) ~= shape_text(wanted) then
+            table.insert(report.misshaped,
+                { name = entry.theirs, given = given:shape(), wanted = wanted, dtype = given:dtype() })
+        else
+            matching[#matching + 1] = { to = entry.tensor, from = entry.axes.import(given) }
+        end
+    end
+    for name in pairs(tensors) do
+        if not known[name] and not names.is_counter(name) then
+            table.insert(report.unexpected, name)
+        end
+    end
+    table.sort(report.unexpected)
+    return report, matching
+end
+
+local function some(list)
+    local shown = { unpack(list, 1, 3) }
+    if #list > 3 then
+        shown[#shown + 1] = ("and %d more"):format(#list - 3)
+    end
+    return table.concat(shown, ", ")
+end
+
+local function misshaped_text(entry)
+    return ("%s (given %s%s, wanted %s)"):format(entry.name, floating[entry.dtype] and "" or entry.dtype .. " ",
+        shape_text(entry.given), shape_text(entry.wanted))
+end
+
+--- A report in one line: "2 missing: a, b; 1 of another shape: c (given 3x3, wanted 3)"; "" when everything fits.
+function weights.describe(report)
+    local parts, misshaped = {}, {}
+    for i, entry in ipairs(report.misshaped) do
+        misshaped[i] = misshaped_text(entry)
+    end
+    for _, group in ipairs {
+        { "missing", report.missing }, { "unexpected", report.unexpected }, { "of another shape", misshaped },
+    } do
+        if #group[2] > 0 then
+            parts[#parts + 1] = ("%d %s: %s"):format(#group[2], group[1], some(group[2]))
+        end
+    end
+    return table.concat(parts, "; ")
+end
+
+--- The layout other than `layout` in which most of the tensors' names are the model's, if more than half are.
+local function likely_layout(model, tensors, layout)
+    for _, other in ipairs(names.layouts()) do
+        local ok, entries = pcall(names.of, model, other)
+        local hits = 0
+        for _, entry in ipairs(ok and other ~= layout and entries or {}) do
+            hits = hits + (tensors[entry.theirs] and 1 or 0)
+        end
+        if hits > 0 and 2 * hits > #entries then
+            return other
+        end
+    end
+end
+
+--- What is wrong with a file, and what would be right.
+local function misfit(model, tensors, layout, path, report)
+    local likely = likely_layout(model, tensors, layout)
+    local cure = likely and ("the names are those of layout %s"):format(likely)
+        or "take the weights of this model and layout, or strict = false for what does fit"
+    return ("%s: does not fit %s in layout %s: %s (%s)"):format(path, model.config and model.config.name or model:type(),
+        layout, weights.describe(report), cure)
+end
+
+-- ---- files ------------------------------------------------------------------------------------------
+
+--- Copies the tensors of a safetensors file into a model.
+-- @param options layout = "effv2", strict = true: nothing is copied unless all names and shapes fit
+-- @return a report { missing =, unexpected = names, misshaped = { { name =, given =, wanted = shapes, dtype = } },
+-- loaded = count } in the file's names; or nil, message, code
+function weights.load(model, path, options)
+    local o = keys.check("weights.load", options, { layout = "effv2", strict = true })
+    check_layout("weights.load", o.layout)
+    local entries = names.of(model, o.layout)
+    local tensors, message, code = core.load(path)
+    if not tensors then
+        return nil, message, code
+    end
+    local report, matching = compare(entries, tensors)
+    if o.strict and weights.describe(report) ~= "" then
+        return nil, misfit(model, tensors, o.layout, path, report), "format"
+    end
+    core.no_grad(function()
+        for _, pair in ipairs(matching) do
+            pair.to:copy(pair.from)
+        end
+    end)
+    for _, tensor in pairs(tensors) do
+        tensor:free()
+    end
+    report.loaded = #matching
+    return report
+end
+
+--- Writes a model's parameters and statistics as a safetensors file, whole or not at all.
+-- @param options layout = "effv2", metadata = { key = text }
+-- @return true; or nil, message, code
+function weights.save(model, path, options)
+    local o = keys.check("weights.save", options, { layout = "effv2", metadata = {} })
+    check_layout("weights.save", o.layout)
+    local entries, metadata = names.of(model, o.layout), {}
+    local tensors = o.layout == "effv2" and {} or names.counters(entries)
+    for _, entry in ipairs(entries) do
+        tensors[entry.theirs] = core.no_grad(entry.axes.export, entry.tensor):contiguous()
+    end
+    if o.layout ~= "effv2" then
+        metadata.format = "pt" -- what PyTorch's readers look for
+    end
+    for key, value in pairs(o.metadata) do
+        metadata[key] = value
+    end
+    return core.save(path, tensors, metadata)
+end
+
+--- The number of classes that the weights in a file are for: the length of the classifier's bias; nil where it has none.
+function weights.classes(path, layout)
+    local entries, message, code = core.inspect(path)
+    if not entries then
+        return nil, message, code
+    end
+    local shapes = {}
+    for _, entry in ipairs(entries) do
+        shapes[entry.name] = entry.shape
+    end
+    for _, name in ipairs(names.of_classifier(layout)) do
+        if shapes[name] and #shapes[name] == 1 then
+            return shapes[name][1]
+        end
+    end
+end
+
+--- A model by name with the weights of a file, for as many classes as these are for; nothing is drawn at random.
+-- @param name of models.list()
+-- @param options layout = "effv2", and model = options of models.create
+-- @return the model in eval(), and the report of weights.load; or nil, message, code
+function weights.open(name, path, options)
+    local models = require "effv2.models"
+    local o = keys.check("weights.open", options, { layout = "effv2", model = {} })
+    check_layout("weights.open", o.layout)
+    models.describe(name) -- a wrong name is said before a wrong file
+    local classes, message, code = weights.classes(path, o.layout)
+    if message then
+        return nil, message, code
+    end
+    local given = { classes = classes }
+    for key, value in pairs(o.model) do
+        given[key] = value
+    end
+    local model = core.without_drawing(models.create, name, given)
+    local report
+    report, message, code = weights.load(model, path, { layout = o.layout })
+    if not report then
+        return nil, message, code
+    end
+    return model:eval(), report
+end
+
+return weights

@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""Models of timm and torchvision against effv2: the same weights must give the same logits, both ways.
+
+Each model is made at random with perturbed batch-norm statistics, saved as safetensors, and run here by effv2 on a
+picture at two sizes; effv2 then writes the weights in the same layout, and they must load strictly and give the logits
+back. Needs timm, torchvision and safetensors from PyPI, so it is no part of ./check:
+
+    python3 tests/golden/check_weights.py [--effv2 build/release/effv2] [--picture FILE] [NAME ...]
+"""
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy
+import timm
+import torch
+import torchvision
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+LIMIT = 1e-4  # the largest difference over the largest logit
+
+# library, its name, effv2's name and options, two sizes
+MODELS = [
+    ("timm", "efficientnetv2_s", "efficientnetv2-s", {"padding": "symmetric", "bn_eps": 1e-5}, (224, 161)),
+    ("timm", "tf_efficientnetv2_s", "efficientnetv2-s", {}, (224, 161)),
+    ("timm", "tf_efficientnetv2_b0", "efficientnetv2-b0", {}, (224, 161)),
+    ("timm", "efficientnetv2_m", "efficientnetv2-m", {"padding": "symmetric", "bn_eps": 1e-5}, (192, 131)),
+    ("timm", "tf_efficientnetv2_m", "efficientnetv2-m", {}, (192, 131)),
+    ("timm", "efficientnet_b0", "efficientnet-b0", {"padding": "symmetric", "bn_eps": 1e-5}, (224, 161)),
+    ("timm", "tf_efficientnet_b0", "efficientnet-b0", {}, (224, 161)),
+    ("timm", "efficientnet_b4", "efficientnet-b4", {"padding": "symmetric", "bn_eps": 1e-5}, (224, 161)),
+    ("timm", "tf_efficientnet_b4", "efficientnet-b4", {}, (224, 161)),
+    ("timm", "resnet50", "resnet50", {}, (224, 161)),
+    ("torchvision", "efficientnet_v2_s", "efficientnetv2-s", {"padding": "symmetric"}, (224, 161)),
+    ("torchvision", "efficientnet_v2_m", "efficientnetv2-m", {"padding": "symmetric"}, (192, 131)),
+    ("torchvision", "efficientnet_b0", "efficientnet-b0", {"padding": "symmetric", "bn_eps": 1e-5}, (224, 161)),
+    ("torchvision", "efficientnet_b4", "efficientnet-b4", {"padding": "symmetric", "bn_eps": 1e-5}, (224, 161)),
+    ("torchvision", "resnet50", "resnet50", {}, (224, 161)),
+]
+
+
+def create(library, name):
+    return timm.create_model(name) if library == "timm" else torchvision.models.get_model(name)
+
+
+def perturb(model, seed):
+    """Statistics, factors and biases as training leaves them: none is 0 or 1."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def uniform(tensor, low, high):
+        tensor.copy_(low + (high - low) * torch.rand(tensor.shape, generator=generator))
+
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                uniform(module.weight, 0.8, 1.2)
+                uniform(module.bias, -0.2, 0.2)
+                uniform(module.running_mean, -0.2, 0.2)
+                uniform(module.running_var, 0.7, 1.4)
+            elif isinstance(module, (torch.nn.LayerNorm, torch.nn.Linear, torch.nn.Conv2d)):
+                if isinstance(module, torch.nn.LayerNorm):
+                    uniform(module.weight, 0.8, 1.2)
+                if module.bias is not None:
+                    uniform(module.bias, -0.1, 0.1)
+    return model.eval()
+
+
+def squared(picture, size, path):
+    """The picture as a size x size PNG at `path`, and as the network's input: ImageNet's normalisation."""
+    image = Image.open(picture).convert("RGB").resize((size, size), Image.BICUBIC)
+    image.save(path)
+    pixels = torch.from_numpy(numpy.asarray(image).astype(numpy.float64))
+    mean = torch.tensor([123.675, 116.28, 103.53], dtype=torch.float64)
+    std = torch.tensor([58.395, 57.12, 57.375], dtype=torch.float64)
+    return ((pixels - mean) / std).permute(2, 0, 1)[None]
+
+
+def run(effv2, script, *arguments):
+    done = subprocess.run([effv2, "--threads", "1", script, *arguments], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{script} {' '.join(arguments)}:\n{done.stderr}")
+    return done.stdout
+
+
+def relative(got, want):
+    return float((got - want).abs().max() / want.abs().max())
+
+
+def predicted(effv2, file, library, ours, options, size, picture):
+    settings = [f"{key}={value}" for key, value in options.items()]
+    text = run(effv2, "recipes/predict.lua", f"model={ours}", f"weights={file}", f"layout={library}", f"size={size}",
+               "fit=stretch", "normalise=imagenet", "format=json", *settings, str(picture))
+    return torch.tensor(json.loads(text)["logits"], dtype=torch.float64)[None]
+
+
+def check(effv2, picture, folder, row, seed):
+    library, name, ours, options, sizes = row
+    theirs, ours_back = folder / "theirs.safetensors", folder / "back.safetensors"
+    model = perturb(create(library, name), seed)
+    save_file(model.state_dict(), theirs)
+    kept = folder / "effv2.safetensors"
+    run(effv2, "recipes/convert.lua", f"in={theirs}", f"out={kept}", f"model={ours}", f"from={library}", "to=effv2")
+    run(effv2, "recipes/convert.lua", f"in={kept}", f"out={ours_back}", f"model={ours}", "from=effv2", f"to={library}")
+    back = create(library, name).eval()
+    back.load_state_dict(load_file(ours_back), strict=True)
+    worst = 0
+    for size in sizes:
+        png = folder / f"{size}.png"
+        x = squared(picture, size, png)
+        with torch.no_grad():
+            single = model(x.float())
+            exact = model.double()(x)
+            model.float()
+            again = back(x.float())
+        assert torch.equal(single, again), f"{name}: the weights that came back give other logits"
+        got = predicted(effv2, theirs, library, ours, options, size, png)
+        error = relative(got, single.double())
+        print(f"{library:12} {name:22} {size:4}  effv2 to PyTorch {error:.1e}   to float64: effv2 "
+              f"{relative(got, exact):.1e}, PyTorch {relative(single.double(), exact):.1e}", flush=True)
+        worst = max(worst, error)
+    return worst
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--effv2", default="build/release/effv2")
+    arguments.add_argument("--picture", required=True, help="a photo, JPEG or PNG")
+    arguments.add_argument("names", nargs="*", help="names in timm or torchvision; all by default")
+    given = arguments.parse_args()
+    torch.set_num_threads(1)
+    failed = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed, row in enumerate(MODELS):
+            if not given.names or row[1] in given.names:
+                torch.manual_seed(seed)
+                if not check(given.effv2, given.picture, Path(folder), row, seed) <= LIMIT:
+                    failed.append(f"{row[0]} {row[1]}")
+    print("above the limit: " + ", ".join(failed) if failed else "all within the limit")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

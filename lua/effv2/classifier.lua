@@ -7,7 +7,6 @@
 local augment = require "effv2.augment"
 local core = require "effv2.core"
 local keys = require "effv2.keys"
-local models = require "effv2.models"
 local nn = require "effv2.nn"
 local weights = require "effv2.weights"
 
@@ -158,8 +157,8 @@ function Classifier:name(i)
     return self.names[i + 1] or "class " .. i
 end
 
---- The model's class (from 0) of each of a folder's: by ImageNet's numbers (n01440764), by name, or, where as many
--- folders as classes have names that say neither, in order.
+--- The model's class (from 0) of each of a folder's: by ImageNet's numbers (n01440764), by name, or, where the
+-- classes have no names and there are as many folders, in order.
 -- @param folders their names, as a source's class_names() gives them
 -- @return a list; or nil and a message
 function Classifier:classes_of(folders)
@@ -176,7 +175,7 @@ function Classifier:classes_of(folders)
     end
     if not unknown then
         return list
-    elseif #list == 0 and #folders == self.classes then
+    elseif #self.names == 0 and #folders == self.classes then
         for i = 1, #folders do
             list[i] = i - 1
         end

@@ -42,7 +42,7 @@ local function translated(labels, classes)
     for i, label in ipairs(list) do
         list[i] = classes[label + 1]
     end
-    return core.tensor(list, { dtype = "int64" })
+    return core.tensor(list, "int64")
 end
 
 --- Adds the results of the next batch to `sums`; false when there is none.

@@ -247,8 +247,8 @@ function models.summary(model, size, options)
     return setmetatable(rows, { __tostring = text.summary })
 end
 
-for _, family in ipairs { "effv2.models.tables", "effv2.models.resnet", "effv2.models.vit" } do
-    for _, entry in ipairs(require(family)) do
+for _, family in ipairs { "tables", "resnet", "vit", "regnet", "nfnet" } do
+    for _, entry in ipairs(require("effv2.models." .. family)) do
         models.register(entry)
     end
 end

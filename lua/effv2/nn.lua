@@ -27,7 +27,7 @@ local nn = {
 
 local parts = {
     core.layers, require "effv2.nn.containers", require "effv2.nn.blocks", require "effv2.nn.attention",
-    require "effv2.nn.fold",
+    require "effv2.nn.scaled_conv", require "effv2.nn.fold",
 }
 for _, part in ipairs(parts) do
     for name, constructor in pairs(part) do

@@ -1,7 +1,7 @@
 --- The families beside EfficientNet: their counts, their parts, what they refuse.
 local effv2 = require "effv2"
 
-local models = effv2.models
+local models, nn = effv2.models, effv2.nn
 
 local function message_of(f, ...)
     local ok, message = pcall(f, ...)
@@ -174,12 +174,87 @@ describe("ResNet-RS", function()
     end)
 end)
 
+describe("RegNetY", function()
+    local small = { classes = 10, layers = { 1, 2 }, widths = { 16, 24 }, group = 8, stem_width = 8 }
+
+    it("has the published counts", function()
+        assert_counts {
+            ["regnety-8gf"] = { params = 39180068, macs = { [224] = 7.963 } },
+            ["regnety-16gf"] = { params = 83590140, macs = { [224] = 15.912 } },
+        }
+        assert_built_as_counted("regnety-8gf", small)
+        -- torchvision's has another first width
+        assert.is_equal(39381472, models.summary("regnety-8gf", 224, { widths = { 224, 448, 896, 2016 } }).parameters)
+    end)
+
+    it("is made of grouped convolutions with a gate behind them", function()
+        local model = models.create("regnety-8gf", small)
+        local block, x = model.stage2.block1, effv2.randn(2, 33, 40, 3)
+        assert.is_equal("3x3x8x24", shape_of(block.middle.conv.weight))
+        assert.is_equal(4, block.squeeze_excite.squeezed)
+        assert.is_equal("2x5x5x24", shape_of(model:features(x)[2]))
+        assert.is_equal("2x10", shape_of(model:eval()(x)))
+        assert.is_equal(model.classifier(model:embed(x)):tobytes(), model(x):tobytes())
+    end)
+
+    it("refuses what it cannot build", function()
+        for text, options in pairs {
+            ["widths[1] is 20, wanted a multiple of 8"] = { layers = { 1 }, widths = { 20 }, group = 8 },
+            ["1 layers and 2 widths"] = { layers = { 1 }, widths = { 8, 8 } }, ["group is 0"] = { group = 0 },
+        } do
+            assert.is_truthy(message_of(models.create, "regnety-8gf", options):find(text, 1, true), text)
+        end
+    end)
+end)
+
+describe("NFNet", function()
+    local small = { classes = 10, layers = { 1, 2 }, widths = { 32, 64 }, group = 16, stem_width = 16 }
+
+    it("has the published counts", function()
+        assert_counts { ["nfnet-f0"] = { params = 71489284, macs = { [192] = 6.977, [256] = 12.384 } } }
+        local model = assert_built_as_counted("nfnet-f0", small)
+        assert.is_equal(0, #model:buffers())
+    end)
+
+    it("standardises the weights of its convolutions", function()
+        local conv = nn.ScaledConv2d { in_channels = 6, out_channels = 4, kernel_size = 3, groups = 2 }
+        conv.weight:copy(effv2.randn(3, 3, 3, 4) * 3 + 1)
+        conv.gain:copy(effv2.tensor { 1, 2, 0.5, 1 })
+        local rows = conv:standardised():reshape { 27, 4 }
+        local mean, square = effv2.mean(rows, { axes = { 1 } }):totable(), effv2.sum(rows:square(), { axes = { 1 } }):totable()
+        for i, gain in ipairs { 1, 2, 0.5, 1 } do
+            assert.is_near(0, mean[i], 1e-6)
+            assert.is_near(gain ^ 2, square[i], 1e-4)
+        end
+        local x = effv2.randn(2, 5, 4, 6)
+        local wanted = x:conv2d(conv:standardised(), conv.bias, { padding = "same", groups = 2 })
+        assert.is_equal(wanted:tobytes(), conv(x):tobytes())
+        assert.is_truthy(message_of(nn.ScaledConv2d, { in_channels = 6, out_channels = 4, groups = 4 })
+            :find("4 groups do not divide 6 input and 4 output channels", 1, true))
+    end)
+
+    it("starts as its shortcuts and trains every parameter", function()
+        local model = models.create("nfnet-f0", small)
+        local block, x = model.stage2.block2, effv2.randn(2, 5, 5, 64)
+        assert.is_equal(x:tobytes(), block(x):tobytes())
+        block.skip_gain:fill(1)
+        model(effv2.randn(2, 33, 40, 3)):sum():backward()
+        for _, parameter in ipairs(model:named_parameters()) do
+            assert.is_truthy(parameter.tensor:grad(), parameter.name)
+        end
+        assert.is_equal("2x5x5x128", shape_of(model:features(effv2.randn(2, 33, 40, 3)).head))
+        assert.is_truthy(message_of(models.create, "nfnet-f0", { activation = "tanh" }):find('activation is "tanh"', 1, true))
+    end)
+end)
+
 describe("nn.fold", function()
     it("keeps what small members of the families compute", function()
         effv2.manual_seed(1)
         for _, case in ipairs {
             { "vit-ti-16", { image_size = 32, patch = 8, width = 24, depth = 2, heads = 3 } },
             { "resnetrs50", { width = 16, layers = { 1, 2, 1 } } },
+            { "regnety-8gf", { layers = { 1, 2 }, widths = { 16, 24 }, group = 8, stem_width = 8 } },
+            { "nfnet-f0", { layers = { 1, 2 }, widths = { 32, 64 }, group = 16, stem_width = 16 } },
             { "resnet18", { width = 16, layers = { 1, 1 }, se_ratio = 0.25, activation = "gelu" } },
         } do
             local name, options = unpack(case)
@@ -195,7 +270,7 @@ describe("nn.fold", function()
             effv2.no_grad(model, x) -- statistics of norms
             model:eval()
             local wanted = effv2.no_grad(model, x)
-            local got = effv2.no_grad(effv2.nn.fold(model), x)
+            local got = effv2.no_grad(nn.fold(model), x)
             assert.is_true(largest(got - wanted) <= 1e-5 * largest(wanted), name)
         end
     end)

@@ -55,19 +55,32 @@ function Network:init(config)
     self:set_drop_path(config.drop_path)
 end
 
---- The output of every stage: a list, with the stem's as features[0] and the head's as features.head.
+--- What comes before the first stage, as a list of steps.
+function Network:first_steps()
+    return { self.stem }
+end
+
+--- The output of every stage: a list, with what the first of them reads as features[0] and, where the network has a
+-- head, the head's as features.head.
 function Network:features(x)
-    local features = { [0] = self.stem(x) }
+    local features = { [0] = nn.run(self:first_steps(), x) }
     for i, stage in ipairs(self.stages) do
         features[i] = stage(features[i - 1])
     end
-    features.head = self.head(features[#self.stages])
+    if self.head then
+        features.head = self.head(features[#self.stages])
+    end
     return features
 end
 
---- What the classifier sees: [n][head], the mean over the pixels after the head.
+--- What the classifier sees: [n][channels], the mean over the pixels after the last stage or the head.
 function Network:embed(x)
-    return self.pool(self.head(nn.run({ self.stem, unpack(self.stages) }, x)))
+    local steps = self:first_steps()
+    for _, stage in ipairs(self.stages) do
+        steps[#steps + 1] = stage
+    end
+    local y = nn.run(steps, x)
+    return self.pool(self.head and self.head(y) or y)
 end
 
 --- Logits [n][classes] of images [n][h][w][in_channels]; without classes, the embedding.

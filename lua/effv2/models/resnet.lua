@@ -6,13 +6,10 @@ local keys = require "effv2.keys"
 local Network = require "effv2.models.network"
 local nn = require "effv2.nn"
 local pass = require "effv2.nn.pass"
+local residual = require "effv2.models.residual"
 local stages = require "effv2.models.stages"
 
-local function conv(config, own)
-    own.padding, own.activation = "symmetric", own.activation or config.activation
-    own.bn_eps, own.bn_momentum = config.bn_eps, config.bn_momentum
-    return nn.ConvNormAct(own)
-end
+local conv = residual.conv
 
 -- ---- blocks -----------------------------------------------------------------------------------------
 
@@ -21,48 +18,21 @@ local function squeezed(config, channels)
     return stages.round_channels(channels, config.se_ratio, 0.9)
 end
 
---- The path around a block: a linear 1x1 convolution where the shape changes.
-local function shortcut(config, in_channels, out_channels, stride)
-    if stride == 1 and in_channels == out_channels then
-        return nil
-    end
-    local average = config.average_shortcut and stride > 1
-    local project = conv(config, {
-        in_channels = in_channels, out_channels = out_channels, stride = average and 1 or stride, activation = "none",
-        recompute = config.recompute,
-    })
-    if not average then
-        return project
-    end
-    local pool = nn.AvgPool2d { kernel_size = stride, stride = stride, padding = "same", count_padding = false }
-    return nn.Sequential { { "pool", pool }, { "project", project } }
-end
-
---- What follows the convolutions of a block: the gate, where there is one, and the sum with the path around it.
+--- What follows the convolutions of a block: the gate, where there is one, and the sum.
 local function add_end(block, config, in_channels, out_channels, stride)
     if config.se_ratio > 0 then
         block.squeeze_excite = nn.SqueezeExcite {
             channels = out_channels, squeezed = squeezed(config, out_channels), activation = "relu",
         }
     end
-    block.drop_path = nn.DropPath { p = 0 }
-    block.shortcut = shortcut(config, in_channels, out_channels, stride)
-    block.activation = nn.Activation { kind = config.activation }
+    residual.add_end(block, config, in_channels, out_channels, stride)
 end
 
 local function finish(block, x, y)
     if block.squeeze_excite then
         y = pass(block.squeeze_excite, y, x)
     end
-    y = pass(block.drop_path, y, x)
-    local path = block.shortcut and block.shortcut(x) or x
-    local sum = pass(function(branch)
-        return branch + path
-    end, y, x)
-    if path ~= x then
-        path:release()
-    end
-    return pass(block.activation, sum, x)
+    return residual.finish(block, x, y)
 end
 
 --- Two 3x3 convolutions.
@@ -159,23 +129,10 @@ function ResNet:init(config)
     self:set_drop_path(config.drop_path)
 end
 
---- The last block drops its branch with the whole probability, the first never.
-function ResNet.drop_path_steps(count)
-    return math.max(1, count - 1)
-end
+ResNet.drop_path_steps = residual.drop_path_steps
 
---- The output of every stage: a list, with what the first of them reads as features[0].
-function ResNet:features(x)
-    local features = { [0] = self.stem_pool(self.stem(x)) }
-    for i, stage in ipairs(self.stages) do
-        features[i] = stage(features[i - 1])
-    end
-    return features
-end
-
---- What the classifier sees: [n][channels], the mean over the pixels of the last stage.
-function ResNet:embed(x)
-    return self.pool(nn.run({ self.stem, self.stem_pool, unpack(self.stages) }, x))
+function ResNet:first_steps()
+    return { self.stem, self.stem_pool }
 end
 
 -- ---- the registry's entries -------------------------------------------------------------------------

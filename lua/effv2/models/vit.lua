@@ -9,6 +9,7 @@ local keys = require "effv2.keys"
 local Network = require "effv2.models.network"
 local nn = require "effv2.nn"
 local positions = require "effv2.models.positions"
+local residual = require "effv2.models.residual"
 
 local ViT = nn.class("VisionTransformer", Network)
 
@@ -75,10 +76,7 @@ function ViT:embed(x)
     return self.norm(y:slice(2, 1, 1):reshape { y:size(1), self.config.width })
 end
 
---- The last block drops its branches with the whole probability, the first never.
-function ViT.drop_path_steps(count)
-    return math.max(1, count - 1)
-end
+ViT.drop_path_steps = residual.drop_path_steps
 
 -- ---- the registry's entries -------------------------------------------------------------------------
 

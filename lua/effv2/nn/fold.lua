@@ -8,6 +8,7 @@ local blocks = require "effv2.nn.blocks"
 local containers = require "effv2.nn.containers"
 local Module = require "effv2.nn.module"
 local run = require "effv2.nn.run"
+local scaled_conv = require "effv2.nn.scaled_conv"
 
 local layers = core.layers
 local fold = {}
@@ -21,16 +22,32 @@ local inside = { none = true, relu = true, silu = true } -- activations that con
 local FoldedConv = Module.class "FoldedConv"
 FoldedConv.private = true
 
---- @param module a ConvNormAct
+--- What a module that can become one convolution gives it, by class: a layer with the convolution's geometry, weight,
+-- bias, and the kind of its activation.
+local parts_of = {
+    [blocks.ConvNormAct] = function(module)
+        local conv, norm = module.conv, module.norm
+        local scale = norm.gamma / core.sqrt(norm.running_variance + norm.eps)
+        local bias = norm.beta - norm.running_mean * scale
+        return conv, conv.weight * scale, conv.bias and bias + conv.bias * scale or bias,
+            module.activation and module.activation.kind or norm.activation
+    end,
+    [scaled_conv.ScaledConv2d] = function(module)
+        return module, module:standardised(), module.bias:clone(), "none"
+    end,
+}
+
+local function is_convolution(module)
+    return parts_of[getmetatable(module)] ~= nil
+end
+
+--- @param module whose class parts_of knows
 -- @param of_block the Activation of the block that ends with this convolution, where it has one
 function FoldedConv:init(module, of_block)
-    local conv, norm = module.conv, module.norm
-    local scale = norm.gamma / core.sqrt(norm.running_variance + norm.eps)
-    local bias = norm.beta - norm.running_mean * scale
-    local last = of_block or module.activation
-    local kind = last and last.kind or norm.activation
-    self:add_buffer("weight", (conv.weight * scale):detach())
-    self:add_buffer("bias", (conv.bias and bias + conv.bias * scale or bias):detach())
+    local conv, weight, bias, kind = parts_of[getmetatable(module)](module)
+    kind = of_block and of_block.kind or kind
+    self:add_buffer("weight", weight:detach())
+    self:add_buffer("bias", bias:detach())
     rawset(self, "geometry", { conv.stride, conv.padding, conv.dilation, conv.groups, inside[kind] and kind or "none" })
     rawset(self, "add_last", not of_block)
     if not inside[kind] then
@@ -203,7 +220,7 @@ function FoldedBlock:init(block, replace)
         self[entry.name] = entry.step
         names[i] = entry.name
     end
-    if getmetatable(block[last]) == blocks.ConvNormAct then
+    if is_convolution(block[last]) then
         self[last] = FoldedConv(block[last], block.activation)
     else
         self[last] = replace(block[last])
@@ -304,7 +321,7 @@ end
 
 local function fold_module(module, replace)
     local class = getmetatable(module)
-    if class == blocks.ConvNormAct then
+    if is_convolution(module) then
         return FoldedConv(module)
     elseif class == containers.Sequential then
         return fold_sequential(module, replace)

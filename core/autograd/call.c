@@ -4,6 +4,7 @@
 #include "autograd/deferred.h"
 #include "autograd/node.h"
 #include "autograd/profile.h"
+#include "autograd/trace.h"
 #include "base/interrupt.h"
 
 #include <string.h>
@@ -172,6 +173,7 @@ eff_status eff_call_run(eff_call *c)
     if (status == EFF_OK && c->training) status = eff_node_record(c, given);
     for (int i = 0; i < c->n_in; i++) eff_tensor_release(c->in[i]);
     memcpy(c->in, given, sizeof given);
+    if (status == EFF_OK && eff_tracing) status = eff_trace_call(c);
     if (status != EFF_OK) eff_call_release_outputs(c);
     return status;
 }

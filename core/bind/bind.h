@@ -84,6 +84,7 @@ void eff_open_tensor(lua_State *L);
 void eff_open_make(lua_State *L);
 void eff_open_ops(lua_State *L);
 void eff_open_tape(lua_State *L);
+void eff_open_trace(lua_State *L);
 void eff_open_layers(lua_State *L);
 void eff_open_kernels(lua_State *L);
 void eff_open_profile(lua_State *L);
@@ -94,6 +95,7 @@ void eff_open_image(lua_State *L);
 void eff_open_source(lua_State *L);
 void eff_open_augment(lua_State *L);
 void eff_open_loader(lua_State *L);
+void eff_open_onnx(lua_State *L);
 void eff_open_system(lua_State *L);
 
 #endif

@@ -14,6 +14,7 @@ int luaopen_effv2_core(lua_State *L)
     eff_open_make(L);
     eff_open_ops(L);
     eff_open_tape(L);
+    eff_open_trace(L);
     eff_open_layers(L);
     eff_open_kernels(L);
     eff_open_profile(L);
@@ -24,6 +25,7 @@ int luaopen_effv2_core(lua_State *L)
     eff_open_source(L);
     eff_open_augment(L);
     eff_open_loader(L);
+    eff_open_onnx(L);
     eff_open_system(L);
     return 1;
 }

@@ -16,7 +16,7 @@ suggest.guard(effv2.layers, "effv2.layers")
 local parts = {
     augment = "effv2.augment", classifier = "effv2.classifier", config = "effv2.config", data = "effv2.data",
     evaluate = "effv2.train.evaluate", Function = "effv2.func", help = "effv2.help", lr = "effv2.lr",
-    models = "effv2.models", nn = "effv2.nn", optim = "effv2.optim", profile = "effv2.profile",
+    models = "effv2.models", nn = "effv2.nn", onnx = "effv2.onnx", optim = "effv2.optim", profile = "effv2.profile",
     schedule = "effv2.schedule", train = "effv2.train", weights = "effv2.weights",
 }
 

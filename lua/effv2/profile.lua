@@ -14,57 +14,16 @@
 -- where nothing stays in a cache. Backward counts the forward's once for each gradient of two or more axes that it computes.
 local core = require "effv2.core"
 local Module = require "effv2.nn.module"
-local paths = require "effv2.nn.paths"
+local places = require "effv2.nn.places"
 local report_text = require "effv2.profile.text"
 
 local profile = {}
 
 local OUTSIDE = "(outside)" -- of all layers: the loss
-local layer_meta = getmetatable(core.layers.Dropout {})
 local running -- the session, while there is one
 
 local Session = {}
 Session.__index = Session
-
--- ---- where calls are --------------------------------------------------------------------------------
-
---- Numbers the modules and layers of a model.
-local function number_places(model)
-    local place_of, path_of = {}, { [0] = OUTSIDE }
-    for path, module in model:modules() do
-        path_of[#path_of + 1] = path == "" and "(model)" or path
-        place_of[module] = #path_of
-    end
-    return place_of, path_of
-end
-
-local function back_to(place, ...)
-    core.profile_place(place)
-    return ...
-end
-
---- A caller of f(module, ...) that counts what happens inside at the module's place.
-local function at_places(place_of, f)
-    return function(module, ...)
-        local place = place_of[module]
-        if not place then
-            return f(module, ...)
-        end
-        return back_to(core.profile_place(place), f(module, ...))
-    end
-end
-
-local function watch(place_of)
-    local call = layer_meta.__call
-    layer_meta.__call = at_places(place_of, call)
-    paths.set_watch(at_places(place_of, function(module, ...)
-        return module:forward(...)
-    end))
-    return function()
-        layer_meta.__call = call
-        paths.set_watch(nil)
-    end
-end
 
 -- ---- sessions ---------------------------------------------------------------------------------------
 
@@ -76,8 +35,9 @@ function profile.start(model)
     elseif running then
         error("profile.start: a profile is running already", 2)
     end
-    local place_of, path_of = number_places(model)
-    running = setmetatable({ path_of = path_of, unwatch = watch(place_of) }, Session)
+    local place_of, path_of = places.number(model)
+    path_of[place_of[model]] = "(model)"
+    running = setmetatable({ path_of = path_of, unwatch = places.watch(place_of) }, Session)
     core.profile_start()
     running.began = core.clock()
     return running

@@ -9,9 +9,10 @@ local ROOMS = { -- what each room may include, besides itself
     optim = { "base" },
     image = { "base" },
     io = { "base" },
+    onnx = { "base", "io" },
     data = { "base", "image", "io" },
     program = { "base" },
-    bind = { "base", "tensor", "kernels", "autograd", "ops", "layers", "optim", "image", "io", "data" },
+    bind = { "base", "tensor", "kernels", "autograd", "ops", "layers", "optim", "image", "io", "data", "onnx" },
 }
 
 local function lines_of(command)

@@ -17,12 +17,19 @@ Classifier.__index = Classifier
 
 -- ---- what the network sees --------------------------------------------------------------------------
 
---- The share `crop` of the shorter side, in the centre, at size x size; or the whole picture squashed to that.
+--- The centre of the picture at size x size, or of the whole squashed to a square: the share `crop` of its side.
 local function pipeline_of(size, fit, filter, crop, normalise)
     local steps = augment.steps
-    local list = fit == "stretch" and { steps.resize { filter = filter } }
-        or crop and { steps.resize_shorter { crop = crop, filter = filter }, steps.center_crop { rule = "size" } }
-        or { steps.center_crop { rule = "rule32" }, steps.resize { filter = filter } }
+    local list
+    if not crop then
+        list = { steps.resize { filter = filter } }
+        if fit == "crop" then
+            table.insert(list, 1, steps.center_crop { rule = "rule32" })
+        end
+    else
+        local whole = fit == "stretch" and steps.resize { size = math.floor(size / crop), filter = filter }
+        list = { whole or steps.resize_shorter { crop = crop, filter = filter }, steps.center_crop { rule = "size" } }
+    end
     list[#list + 1] = steps.normalise(normalise)
     list.size = size
     return augment.pipeline(list)
@@ -36,11 +43,12 @@ local function view(config, o)
         error(("classifier: %s has no size of its own, give one"):format(config.name), 0)
     end
     local own, normalise = config.evaluation or {}, o.normalise or config.normalise
-    local fit = o.fit ~= "model" and o.fit or own.fit
-    if not fit then
-        return augment.eval { size = size, normalise = normalise }, size
+    local fit, filter = o.fit ~= "model" and o.fit or own.fit or "official", own.filter or "tf_bilinear"
+    if fit == "official" then
+        return augment.eval { size = size, filter = filter, normalise = normalise }, size
     end
-    return pipeline_of(size, fit, own.filter or "tf_bilinear", own.crop, normalise), size
+    local crop = fit == own.fit and o.fit ~= "stretch" and own.crop or nil
+    return pipeline_of(size, fit, filter, crop, normalise), size
 end
 
 -- ---- names of classes -------------------------------------------------------------------------------

@@ -12,6 +12,7 @@
 local cost = require "effv2.models.cost"
 local keys = require "effv2.keys"
 local nn = require "effv2.nn"
+local presets = require "effv2.models.presets"
 local stages = require "effv2.models.stages"
 local suggest = require "effv2.suggest"
 local text = require "effv2.models.text"
@@ -29,7 +30,7 @@ local common = {
 local entry_keys = {
     name = keys.none, doc = "", source = "", build = keys.none, stem = keys.none, stages = keys.none, head = keys.none,
     cost = keys.none, sizes = keys.none, evaluation = keys.none, dropout = 0.2, params = keys.none,
-    normalise = keys.none, options = {},
+    normalise = keys.none, options = {}, presets = {},
 }
 
 local function names()
@@ -54,10 +55,13 @@ end
 
 --- Adds a model to the registry, or replaces one.
 -- @param entry { name =, doc =, source =, sizes = { train =, eval = }, dropout =, params = (with 1000 classes),
--- normalise = { mean =, std = } of pixels 0..255, evaluation = { fit = "crop" | "stretch", crop = the share of the
--- shorter side, filter = as in augment.steps.resize }, options = defaults that differ from the common ones, and either
--- stem =, stages =, head = or build = function(options) that returns a module and cost = function(sheet, options) for
--- models.summary (models/cost.lua) }
+-- normalise = { mean =, std = } of pixels 0..255,
+-- evaluation = { fit = "crop" (the centre), "stretch" (the whole, squashed) or "official" (augment.eval's rule), crop =
+-- the share that is kept (default: the 32-pixel rule's of a crop, else all), filter = as in augment.steps.resize },
+-- options = defaults that differ from the common ones,
+-- presets = { name = { options =, normalise =, evaluation =, size = } } of other implementations (models/presets.lua),
+-- and either stem =, stages =, head = or build = function(options) that returns a module and cost = function(sheet,
+-- options) for models.summary (models/cost.lua) }
 function models.register(entry)
     entry = keys.check("models.register", entry, entry_keys)
     if type(entry.name) ~= "string" then
@@ -87,7 +91,24 @@ local function option_defaults(entry)
     for key, value in pairs(entry.options) do
         defaults[key] = value
     end
+    defaults.preset = "official"
     return defaults
+end
+
+--- What the preset that the options ask for changes.
+local function preset_of(entry, options)
+    local name = type(options) == "table" and options.preset or "official"
+    if name == "official" then
+        return {}
+    elseif not entry.presets[name] then
+        local known = { "official" }
+        for preset in pairs(entry.presets) do
+            known[#known + 1] = preset
+        end
+        table.sort(known)
+        error(("%s: unknown preset %s; it has %s"):format(entry.name, keys.show(name), table.concat(known, ", ")), 0)
+    end
+    return entry.presets[name]
 end
 
 local function want_range(what, config, key, least, below)
@@ -109,7 +130,11 @@ end
 
 --- The resolved options of a model: a plain table with name, sizes and normalise, and with checked stages.
 local function resolve(entry, options)
-    local config = keys.check(entry.name, options, option_defaults(entry), 3)
+    local preset, defaults = preset_of(entry, options), option_defaults(entry)
+    for key, value in pairs(preset.options or {}) do
+        defaults[key] = value
+    end
+    local config = keys.check(entry.name, options, defaults, 3)
     if entry.stages then
         local description = stages.check(entry.name, config)
         want_positive(entry.name, config)
@@ -123,8 +148,9 @@ local function resolve(entry, options)
     if config.classes ~= math.floor(config.classes) or config.classes < 0 then
         error(("%s: classes is %g, wanted a whole number (0: no classifier)"):format(entry.name, config.classes), 0)
     end
-    config.name, config.sizes, config.normalise = entry.name, entry.sizes, entry.normalise
-    config.evaluation = entry.evaluation
+    config.name, config.normalise = entry.name, preset.normalise or entry.normalise
+    config.evaluation = preset.evaluation or entry.evaluation
+    config.sizes = preset.size and { train = entry.sizes.train, eval = preset.size } or entry.sizes
     return config
 end
 
@@ -133,18 +159,23 @@ local function entry_of(name, options)
     if type(name) ~= "table" then
         return find(name), options
     end
-    local description = stages.check("custom", name)
+    local description, own = stages.check("custom", name), {}
+    for key, value in pairs(name) do
+        own[key] = key ~= "sizes" and value or nil
+    end
     return {
         name = "custom", stem = description.stem, stages = description.stages, head = description.head,
-        dropout = common.dropout, options = {},
-    }, name
+        sizes = name.sizes, dropout = common.dropout, options = {}, presets = {},
+    }, own
 end
 
 --- A model by name, with fresh parameters (deterministic after effv2.manual_seed).
 -- @param name as models.list() shows it, or the options of a new network: { stem =, stages =, head =, ... }
 -- @param options classes = 1000 (0: no classifier), in_channels = 3, dropout, drop_path = 0.2 (of the last block; the
 -- i-th of N has i / N of it), padding = "same" (TensorFlow's) or "symmetric" (PyTorch's), activation = "silu",
--- bn_eps = 1e-3, bn_momentum = 0.99, width = 1 and depth = 1 (factors), and stem, stages, head to replace the table's
+-- bn_eps = 1e-3, bn_momentum = 0.99, width = 1 and depth = 1 (factors), and stem, stages, head to replace the table's;
+-- preset = "official", or "timm", "timm-tf" (timm's models with tf_), "torchvision": the defaults that those have.
+-- Families that are not tables of stages have options of their own: describe(name).options
 -- @return a module: stem, stage1 .. stageN (also stages[i]), head, pool, dropout, classifier; config; set_dropout(p),
 -- set_drop_path(p), features(x), embed(x)
 function models.create(name, options)
@@ -180,7 +211,7 @@ function models.list(pattern)
 end
 
 --- What is registered under a name: name, doc, source, stem, stages, head, sizes, dropout, params, normalise,
--- evaluation, options.
+-- evaluation, options, presets.
 -- print(models.describe(name)) is the table of stages as the paper prints it.
 function models.describe(name)
     local copy = {}
@@ -190,12 +221,76 @@ function models.describe(name)
     return setmetatable(copy, { __tostring = text.description })
 end
 
---- A description with scaled widths and depths: { stem =, stages =, head = }, for models.create or models.register.
--- @param args { base = name or description, width = 1, depth = 1, round_limit = 0 }
+--- The table of stages that a name or a description stands for.
+local function staged(what, base)
+    if type(base) == "table" then
+        return stages.check(what, base)
+    end
+    local entry = find(base)
+    if not entry.stages then
+        error(("%s: %s is not made of stages"):format(what, base), 3)
+    end
+    return entry
+end
+
+local function scaled_sizes(sizes, factor, largest)
+    local scaled = {}
+    for name, size in pairs(sizes) do
+        scaled[name] = math.min(math.floor(size * factor + 0.5), largest)
+    end
+    return scaled
+end
+
+--- Compound scaling: a description with scaled widths, depths and image sizes, { stem =, stages =, head =, sizes = },
+-- for models.create or models.register. With `late` and `largest` it is EfficientNetV2's, which is not uniform: the
+-- last stages grow more, and images stop growing.
+--     local b3 = effv2.models.scale { base = "efficientnetv2-b0", width = 1.2, depth = 1.4 }
+--     local m = effv2.models.scale {
+--       base = "efficientnetv2-b0", width = 1.6, depth = 2.2, size = 2.2, late = 1.3, largest = 480,
+--     }
+-- @param args { base = name or description, width = 1, depth = 1, size = 1 (factors), late = 1 (how many times more
+-- layers the last stage has beside `depth`; from the middle of the network to there the factor grows evenly), largest =
+-- the most pixels a side, round_limit = 0 (see stages.round_channels) }
 function models.scale(args)
-    args = keys.check("models.scale", args, { base = keys.none, width = 1, depth = 1, round_limit = 0 })
-    local base = type(args.base) == "table" and stages.check("models.scale", args.base) or find(args.base)
-    return stages.scale(base, args.width, args.depth, args.round_limit)
+    args = keys.check("models.scale", args,
+        { base = keys.none, width = 1, depth = 1, size = 1, late = 1, largest = math.huge, round_limit = 0 })
+    for _, name in ipairs { "width", "depth", "size", "late", "largest" } do
+        if not (args[name] > 0) then -- luacheck: ignore 581 (a NaN is refused)
+            error(("models.scale: %s is %g, wanted a number above 0"):format(name, args[name]), 2)
+        end
+    end
+    local base = staged("models.scale", args.base)
+    local scaled = stages.scale(base, args.width, args.depth, args.round_limit, args.late)
+    local sizes = type(args.base) == "table" and args.base.sizes or base.sizes
+    scaled.sizes = sizes and scaled_sizes(sizes, args.size, args.largest)
+    return scaled
+end
+
+--- The coefficients of EfficientNet's compound scaling for phi: width 1.1^phi, depth 1.2^phi, size 1.15^phi, so that
+-- multiply-adds grow about 2^phi times. models.scale takes them.
+-- @param given { base =, alpha = 1.2, beta = 1.1, gamma = 1.15 }, what models.scale takes beside them
+function models.compound(phi, given)
+    local o = keys.check("models.compound", given,
+        { base = keys.none, alpha = 1.2, beta = 1.1, gamma = 1.15, late = 1, largest = math.huge, round_limit = 0 })
+    return models.scale {
+        base = o.base, depth = o.alpha ^ phi, width = o.beta ^ phi, size = o.gamma ^ phi, late = o.late,
+        largest = o.largest, round_limit = o.round_limit,
+    }
+end
+
+--- Surgery: a description with some of its parts changed, for models.create or models.register.
+--     local fused = effv2.models.change("efficientnet-b4", {
+--       stages = { { op = "fused" }, { op = "fused" }, { op = "fused", kernel = 3 } },
+--     })
+-- @param base name or description
+-- @param changes { stem = { channels =, ... }, stages = { [i] = { op =, channels =, layers =, ... } }, head = }: what
+-- is not named stays, but a stage whose op changes gets the squeeze-excite that is usual for the new one unless `se`
+-- says otherwise; stages[i] = false removes a stage, and one behind the last is added
+function models.change(base, changes)
+    local description = staged("models.change", base)
+    local changed = stages.change("models.change", description, changes)
+    changed.sizes = type(base) == "table" and base.sizes or description.sizes
+    return changed
 end
 
 --- The resolved options of a model, and what writes its costs on a sheet (nil: nothing does).
@@ -249,6 +344,10 @@ end
 
 for _, family in ipairs { "tables", "resnet", "vit", "regnet", "nfnet" } do
     for _, entry in ipairs(require("effv2.models." .. family)) do
+        entry.presets = entry.presets or {}
+        for name, preset in pairs(presets[entry.name] or {}) do
+            entry.presets[name] = preset
+        end
         models.register(entry)
     end
 end

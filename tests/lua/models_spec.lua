@@ -312,6 +312,66 @@ describe("models.create", function()
     end)
 end)
 
+describe("presets", function()
+    local function options_of(name, preset)
+        local model = models.create(name, { preset = preset, classes = 0 })
+        local config, norm = model.config, model.stem.norm
+        return { config.padding, norm.eps, norm.momentum, config.normalise.mean[1], config.evaluation.filter }
+    end
+
+    it("are what timm and torchvision have", function()
+        for _, case in ipairs {
+            { "efficientnetv2-b0", "official", { "same", 1e-3, 0.99, 123.675, "tf_bicubic" } },
+            { "efficientnetv2-b0", "timm", { "symmetric", 1e-5, 0.9, 123.675, "pil_bicubic" } },
+            { "efficientnetv2-b0", "timm-tf", { "same", 1e-3, 0.9, 123.675, "pil_bicubic" } },
+            { "efficientnetv2-s", "official", { "same", 1e-3, 0.99, 128, "tf_bilinear" } },
+            { "efficientnetv2-s", "timm-tf", { "same", 1e-3, 0.9, 127.5, "pil_bicubic" } },
+            { "efficientnetv2-s", "torchvision", { "symmetric", 1e-3, 0.9, 123.675, "pil_bilinear" } },
+            { "efficientnet-b0", "torchvision", { "symmetric", 1e-5, 0.9, 123.675, "pil_bicubic" } },
+        } do
+            assert.are.same(case[3], options_of(case[1], case[2]))
+            collectgarbage()
+        end
+        local b5 = models.describe("efficientnet-b5").presets.torchvision.options
+        assert.are.same({ padding = "symmetric", bn_eps = 1e-3, bn_momentum = 0.99 }, b5)
+    end)
+
+    it("have widths and sizes of their own", function()
+        assert.is_equal(12227212, models.summary("efficientnet-b3", 300, { preset = "official-v2" }).parameters)
+        assert.is_equal(39381472, models.summary("regnety-8gf", 224, { preset = "torchvision" }).parameters)
+        assert.are.same({ 288, 288, 3 }, models.summary("efficientnet-b2", nil, { preset = "torchvision" }).input)
+    end)
+
+    it("give way to options, and are named where one is unknown", function()
+        local model = create_tiny { preset = "official", padding = "symmetric" }
+        assert.is_equal("symmetric", model.config.padding)
+        assert.is_equal("same", models.create("efficientnetv2-b0", { preset = "timm", padding = "same" }).config.padding)
+        assert.is_truthy(message_of(models.create, "efficientnetv2-s", { preset = "tim" })
+            :find('unknown preset "tim"; it has official, timm, timm-tf, torchvision', 1, true))
+    end)
+
+    it("and every model of the zoo say how pictures are looked at", function()
+        local fits, filters = { crop = true, stretch = true, official = true }, {}
+        for _, filter in ipairs { "tf_bilinear", "tf_bicubic", "pil_bilinear", "pil_bicubic" } do
+            filters[filter] = true
+        end
+        for _, name in ipairs(models.list()) do
+            local entry = models.describe(name)
+            local looks = { entry.params and entry.evaluation }
+            for _, preset in pairs(entry.presets) do
+                looks[#looks + 1] = preset.evaluation
+            end
+            for _, look in ipairs(looks) do
+                assert.is_true(fits[look.fit] and filters[look.filter], name)
+                assert.is_true(look.crop == nil or look.crop > 0.8 and look.crop <= 1, name)
+            end
+            if entry.params then
+                assert.is_equal(3, #entry.normalise.mean, name)
+            end
+        end
+    end)
+end)
+
 describe("tables of stages", function()
     local description = {
         stem = { channels = 8, stride = 1 }, head = 32,
@@ -369,6 +429,74 @@ describe("tables of stages", function()
         local model = models.create("spec-net", { width = 2, depth = 1.5 })
         assert.is_equal(3, model.config.stages[2].layers)
         assert.is_equal(models.summary("spec-net", 8, { width = 2, depth = 1.5 }).parameters, model:num_parameters())
+    end)
+
+    it("scale by two coefficients to the other members", function()
+        for name, factors in pairs { b1 = { 1, 1.1 }, b2 = { 1.1, 1.2 }, b3 = { 1.2, 1.4 } } do
+            local scaled = models.scale { base = "efficientnetv2-b0", width = factors[1], depth = factors[2] }
+            assert.is_equal(models.describe("efficientnetv2-" .. name).params, models.summary(scaled).parameters)
+        end
+        local b2 = models.compound(1, { base = "efficientnet-b0", round_limit = 0.9 })
+        assert.is_equal(models.describe("efficientnet-b2").params, models.summary(b2).parameters)
+        assert.are.same({ train = 258, eval = 258 }, b2.sizes)
+    end)
+
+    it("scale as EfficientNetV2 does: capped sizes, more layers late", function()
+        local m = models.scale {
+            base = "efficientnetv2-b0", width = 1.6, depth = 2.2, size = 2.2, late = 1.3, largest = 480,
+        }
+        local layers = {}
+        for i, stage in ipairs(m.stages) do
+            layers[i] = stage.layers
+        end
+        assert.are.same({ 3, 5, 5, 8, 14, 23 }, layers)
+        assert.are.same({ train = 422, eval = 480 }, m.sizes)
+        assert.are.same({ 480, 480, 3 }, models.summary(m).input)
+        assert.is_equal(480, models.create(models.scale { base = m, width = 0.1, depth = 0.1 }).config.sizes.eval)
+        assert.is_truthy(message_of(models.scale, { base = "efficientnetv2-b0", late = 0 })
+            :find("late is 0, wanted a number above 0", 1, true))
+        assert.is_truthy(message_of(models.scale, { base = "resnet50" }):find("resnet50 is not made of stages", 1, true))
+    end)
+
+    it("change by surgery: the paper's table 3", function()
+        -- parameters and multiply-adds of EfficientNet-B4 at 380 px with the first stages fused, each kernel kept
+        for last, wanted in pairs {
+            [0] = { 19341616, 4.394 }, [3] = { 20945870, 9.648 }, [5] = { 43528144, 22.995 }, [7] = { 132121624, 36.045 },
+        } do
+            local stages = {}
+            for i = 1, last do
+                stages[i] = { op = "fused" }
+            end
+            local summary = models.summary(models.change("efficientnet-b4", { stages = stages }), 380)
+            assert.is_equal(wanted[1], summary.parameters)
+            assert.is_near(wanted[2], summary.macs / 1e9, 0.0005)
+        end
+    end)
+
+    it("change part by part", function()
+        local changed = models.change("efficientnetv2-tiny", {
+            stem = { stride = 2 }, head = 256,
+            stages = {
+                [1] = false, [2] = { op = "mb" }, [3] = { se = 0.5, kernel = 5, expansion = 2, layers = 1, channels = 40 },
+                [6] = { op = "mb", channels = 160 },
+            },
+        })
+        assert.are.same({ 16, 2, 3, 256, 5 },
+            { changed.stem.channels, changed.stem.stride, changed.stem.kernel, changed.head, #changed.stages })
+        assert.are.same({ op = "mb", channels = 32, expansion = 4, kernel = 3, stride = 2, layers = 2, se = 0.25 },
+            changed.stages[1])
+        assert.are.same({ op = "fused", channels = 40, expansion = 2, kernel = 5, stride = 2, layers = 1, se = 0.5 },
+            changed.stages[2])
+        assert.is_equal(160, changed.stages[5].channels)
+        changed.classes = 3
+        assert.is_equal("2x3", shape_of(models.create(changed)(effv2.randn(2, 32, 32, 3))))
+        assert.is_equal(5, #models.describe("efficientnetv2-tiny").stages)
+        local function fails(text, changes)
+            assert.is_truthy(message_of(models.change, "efficientnetv2-tiny", changes):find(text, 1, true), text)
+        end
+        fails("there is no stage 9, of 5", { stages = { [9] = {} } })
+        fails("stage 2 is a number, wanted a table, or false to remove it", { stages = { [2] = 3 } })
+        fails("did you mean kernel?", { stages = { { kernle = 3 } } })
     end)
 
     it("scale as each family's code does", function()

@@ -1,5 +1,5 @@
---- RegNetY (Radosavovic et al. 2020, arXiv 2003.13678): bottlenecks that keep their width, with convolutions in groups and
--- a gate before the last one. The tables are what the paper's rule gives, with the widths of pycls and timm.
+--- RegNetY (Radosavovic et al. 2020, arXiv 2003.13678): bottlenecks that keep their width, with convolutions in groups
+-- and a gate before the last one. The tables are what the paper's rule gives, with the widths of pycls and timm.
 local keys = require "effv2.keys"
 local Network = require "effv2.models.network"
 local nn = require "effv2.nn"

@@ -1,7 +1,7 @@
 --- ResNets (He et al. 2015, arXiv 1512.03385), with the stride of a bottleneck in its 3x3 convolution ("v1.5") and
--- zeros on every side, as torchvision has them, and ResNet-RS (Bello et al. 2021, arXiv 2103.07579), whose stem is three
--- 3x3 convolutions and one that halves the map, whose shortcuts average before they project, and whose blocks end in a
--- squeeze-excite, as timm has them.
+-- zeros on every side, as torchvision has them, and ResNet-RS (Bello et al. 2021, arXiv 2103.07579), as timm has them:
+-- its stem is three 3x3 convolutions and one that halves the map, its shortcuts average before they project, and its
+-- blocks end in a squeeze-excite.
 local keys = require "effv2.keys"
 local Network = require "effv2.models.network"
 local nn = require "effv2.nn"

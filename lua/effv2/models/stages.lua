@@ -53,8 +53,14 @@ function stages.round_channels(channels, width, round_limit)
     return rounded < (round_limit or 0) * exact and rounded + 8 or rounded
 end
 
+--- How many times more layers stage i of n has: 1 up to the middle, `late` in the last, evenly between.
+local function late_factor(i, n, late)
+    return 1 + (late - 1) * math.max(0, 2 * i / n - 1)
+end
+
 --- A description with all widths times `width` and all numbers of layers times `depth`, rounded up.
-function stages.scale(description, width, depth, round_limit)
+-- @param late (default 1) how many times more layers the last stage has beside that
+function stages.scale(description, width, depth, round_limit, late)
     local function channels(c)
         return stages.round_channels(c, width, round_limit)
     end
@@ -69,10 +75,49 @@ function stages.scale(description, width, depth, round_limit)
             copy[key] = value
         end
         copy.channels = channels(stage.channels)
-        copy.layers = math.ceil((stage.layers or 1) * depth - 1e-9) -- 5 * 1.2 is a hair above 6
+        local factor = depth * late_factor(i, #description.stages, late or 1)
+        copy.layers = math.ceil((stage.layers or 1) * factor - 1e-9) -- 5 * 1.2 is a hair above 6
         scaled.stages[i] = copy
     end
     return scaled
+end
+
+--- The stage with these changes; a new op brings its own default of `se`.
+local function change_stage(stage, changes)
+    local changed = {}
+    for key, value in pairs(stage or {}) do
+        changed[key] = value
+    end
+    if stage and changes.op and changes.op ~= stage.op then
+        changed.se = nil
+    end
+    for key, value in pairs(changes) do
+        changed[key] = value
+    end
+    return changed
+end
+
+--- A description in which `changes` replace parts; see models.change.
+function stages.change(what, description, changes)
+    local o = keys.check(what, changes, { stem = {}, stages = {}, head = description.head })
+    local changed = { stem = change_stage(description.stem, o.stem), stages = {}, head = o.head }
+    local count = #description.stages
+    for i, change in pairs(o.stages) do
+        if type(i) ~= "number" or i < 1 or i > count + 1 or i ~= math.floor(i) then
+            error(("%s: there is no stage %s, of %d"):format(what, keys.show(i), count), 3)
+        elseif type(change) ~= "table" and not (change == false and i <= count) then
+            error(("%s: stage %d is a %s, wanted a table, or false to remove it"):format(what, i, type(change)), 3)
+        end
+    end
+    for i = 1, count + 1 do
+        local change = o.stages[i]
+        if change then
+            table.insert(changed.stages, change_stage(description.stages[i], change))
+        elseif change == nil and i <= count then
+            table.insert(changed.stages, change_stage(description.stages[i], {}))
+        end
+    end
+    return stages.check(what, changed)
 end
 
 return stages

@@ -177,8 +177,8 @@ function FoldedSum:forward(branch, around)
     return y
 end
 
---- A block whose class names its steps in `path`. The path around the block, if any, is added by the last step when that
--- is a convolution.
+--- A block whose class names its steps in `path`. The path around the block, if any, is added by the last step when
+-- that is a convolution.
 local FoldedBlock = Module.class "FoldedBlock"
 FoldedBlock.private = true
 

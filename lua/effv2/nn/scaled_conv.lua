@@ -1,6 +1,7 @@
---- ScaledConv2d { in_channels =, out_channels =, kernel_size = 1, stride = 1, groups = 1, padding = "same", eps = 1e-5 }:
--- a convolution whose weights are standardised: those of every output channel have mean 0 and variance 1 / fan_in, times
--- a trained gain (Brock et al. 2021, arXiv 2101.08692). So a network needs no norms. Parameters: weight, bias, gain.
+--- ScaledConv2d { in_channels =, out_channels =, kernel_size = 1, stride = 1, groups = 1, padding = "same", eps = 1e-5
+-- }: a convolution whose weights are standardised, so that a network needs no norms: those of every output channel have
+-- mean 0 and variance 1 / fan_in, times a trained gain (Brock et al. 2021, arXiv 2101.08692). Parameters: weight, bias,
+-- gain.
 local core = require "effv2.core"
 local keys = require "effv2.keys"
 local Module = require "effv2.nn.module"

@@ -53,7 +53,7 @@ local tables = {
             M(6, 1, 640, 8) },
     },
     {
-        -- Widths for 2 cores: about 38 M multiply-adds at 32 px, so that 30 epochs of CIFAR-10 take about an hour, in
+        -- Widths for 2 cores: about 38 M multiply-adds at 32 px, so that 55 epochs of CIFAR-10 take less than one hour, in
         -- multiples of 16, the width of a vector. The stem keeps the resolution (32 px have none to give away) but is
         -- narrow, since a full-size map costs most in memory traffic; the bulk of the work is Fused-MBConv at 1/2 and
         -- 1/4 of the size, where CIFAR networks have it; the last map is 4 x 4 at 32 px and 12 x 12 at 96.

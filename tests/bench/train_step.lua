@@ -40,7 +40,7 @@ local function inference()
     end
 end
 
-local products = { conv2d = true, dense = true, matmul = true }
+local products = { conv2d = true, expand_depthwise = true, dense = true, matmul = true }
 
 --- Floating-point operations of forward's multiply-adds in one call of step().
 local function forward_flops(model, step)

@@ -168,12 +168,15 @@ static void wrong_type(lua_State *L, int index, const eff_arg *arg, const char *
     eff_raise(L, "%s: %s is a %s, wanted %s", what, arg->name, luaL_typename(L, index), wanted);
 }
 
-/* What is neither an integer nor a word: a list, or an error that names the argument */
-static void read_list(lua_State *L, int index, eff_value *value, const eff_arg *arg, const char *what)
+/* The slow way to an EFF_ARG_INT or EFF_ARG_INTS that is no plain integer, with its name for an error */
+static void read_other_integers(lua_State *L, int index, eff_value *value, const eff_arg *arg, const char *what)
 {
     char name[96];
     snprintf(name, sizeof name, "%s: %s", what, arg->name);
-    value->i = arg->kind == EFF_ARG_INTS ? eff_read_ints(L, index, value->list, EFF_MAX_DIMS, name) : eff_check_int(L, index, name);
+    if (arg->kind == EFF_ARG_INTS)
+        value->i = eff_read_ints(L, index, value->list, EFF_MAX_DIMS, name);
+    else
+        value->i = eff_check_int(L, index, name);
 }
 
 void eff_read_value(lua_State *L, int index, eff_value *value, const eff_arg *arg, const char *what)
@@ -182,7 +185,7 @@ void eff_read_value(lua_State *L, int index, eff_value *value, const eff_arg *ar
     if (index < 0) index = lua_gettop(L) + index + 1;
     switch (arg->kind) {
     case EFF_ARG_INT:
-        if (!read_integer(L, index, &value->i)) read_list(L, index, value, arg, what);
+        if (!read_integer(L, index, &value->i)) read_other_integers(L, index, value, arg, what);
         return;
     case EFF_ARG_REAL:
         if (type != LUA_TNUMBER) wrong_type(L, index, arg, what, "a number");
@@ -203,7 +206,7 @@ void eff_read_value(lua_State *L, int index, eff_value *value, const eff_arg *ar
         } else if (read_integer(L, index, &value->list[0])) {
             value->i = 1;
         } else {
-            read_list(L, index, value, arg, what);
+            read_other_integers(L, index, value, arg, what);
         }
         return;
     default: eff_raise(L, "%s: %s is not a plain value", what, arg->name);

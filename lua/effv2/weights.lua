@@ -6,6 +6,7 @@
 -- Layouts: "effv2" (names are paths in the model), "timm", "torchvision". Files hold names and numbers alone: nothing in
 -- them is executed. Half precisions and float64 become float32.
 local core = require "effv2.core"
+local fitting = require "effv2.nn.fitting"
 local keys = require "effv2.keys"
 local names = require "effv2.weights.names"
 local suggest = require "effv2.suggest"
@@ -23,63 +24,15 @@ end
 
 -- ---- comparing --------------------------------------------------------------------------------------
 
-local floating = { float32 = true, float64 = true }
+--- A report of weights.load in one line; "" when everything fits.
+weights.describe = fitting.describe
 
-local function shape_text(shape)
-    return #shape == 0 and "scalar" or table.concat(shape, "x")
-end
-
---- Sorts out which tensors of a file go where: a report, and a list of { to =, from = a view with our axes }.
 local function compare(entries, tensors)
-    local report, matching, known = { missing = {}, unexpected = {}, misshaped = {}, loaded = 0 }, {}, {}
-    for _, entry in ipairs(entries) do
-        local given, wanted = tensors[entry.theirs], entry.axes.export(entry.tensor):shape()
-        known[entry.theirs] = true
-        if not given then
-            table.insert(report.missing, entry.theirs)
-        elseif not floating[given:dtype()] or shape_text(given:shape()) ~= shape_text(wanted) then
-            table.insert(report.misshaped,
-                { name = entry.theirs, given = given:shape(), wanted = wanted, dtype = given:dtype() })
-        else
-            matching[#matching + 1] = { to = entry.tensor, from = entry.axes.import(given) }
-        end
+    local theirs = {}
+    for i, entry in ipairs(entries) do
+        theirs[i] = { name = entry.theirs, tensor = entry.tensor, axes = entry.axes }
     end
-    for name in pairs(tensors) do
-        if not known[name] and not names.is_counter(name) then
-            table.insert(report.unexpected, name)
-        end
-    end
-    table.sort(report.unexpected)
-    return report, matching
-end
-
-local function some(list)
-    local shown = { unpack(list, 1, 3) }
-    if #list > 3 then
-        shown[#shown + 1] = ("and %d more"):format(#list - 3)
-    end
-    return table.concat(shown, ", ")
-end
-
-local function misshaped_text(entry)
-    return ("%s (given %s%s, wanted %s)"):format(entry.name, floating[entry.dtype] and "" or entry.dtype .. " ",
-        shape_text(entry.given), shape_text(entry.wanted))
-end
-
---- A report in one line: "2 missing: a, b; 1 of another shape: c (given 3x3, wanted 3)"; "" when everything fits.
-function weights.describe(report)
-    local parts, misshaped = {}, {}
-    for i, entry in ipairs(report.misshaped) do
-        misshaped[i] = misshaped_text(entry)
-    end
-    for _, group in ipairs {
-        { "missing", report.missing }, { "unexpected", report.unexpected }, { "of another shape", misshaped },
-    } do
-        if #group[2] > 0 then
-            parts[#parts + 1] = ("%d %s: %s"):format(#group[2], group[1], some(group[2]))
-        end
-    end
-    return table.concat(parts, "; ")
+    return fitting.compare(theirs, tensors, names.is_counter)
 end
 
 --- The layout other than `layout` in which most of the tensors' names are the model's, if more than half are.
@@ -123,15 +76,10 @@ function weights.load(model, path, options)
     if o.strict and weights.describe(report) ~= "" then
         return nil, misfit(model, tensors, o.layout, path, report), "format"
     end
-    core.no_grad(function()
-        for _, pair in ipairs(matching) do
-            pair.to:copy(pair.from)
-        end
-    end)
+    core.no_grad(fitting.copy, matching)
     for _, tensor in pairs(tensors) do
         tensor:free()
     end
-    report.loaded = #matching
     return report
 end
 

@@ -77,8 +77,7 @@ describe("recipes and experiments", function()
     for _, script in ipairs(scripts "recipes") do
         it("have tiny settings here, or a spec of their own: " .. script, function()
             local spec = ("tests/lua/%s_recipe_spec.lua"):format(script:match "([%w_]+)%.lua$")
-            local elsewhere = script == "recipes/export_onnx.lua" -- in onnx_spec.lua
-            assert.is_true(elsewhere or tiny[script] ~= nil or effv2.file_exists(spec), script)
+            assert.is_true(tiny[script] ~= nil or effv2.file_exists(spec), script)
         end)
     end
 

@@ -234,6 +234,14 @@ describe("expand_depthwise", function()
             message_of(x.expand_depthwise, x, expand, expand_bias, effv2.zeros(3, 3, 1, 36), b))
     end)
 
+    it("leaves convolutions alone that it cannot do", function()
+        local block = nn.MBConv { in_channels = 8, out_channels = 8, padding = "symmetric" }
+        block.depthwise.conv = nn.Conv2d {
+            in_channels = 32, out_channels = 32, kernel_size = 3, groups = 32, dilation = 2, padding = 2, bias = false,
+        }
+        assert.is_nil(assert_folds(block, effv2.randn(2, 9, 9, 8)).expansion)
+    end)
+
     it("does its part of folded blocks", function()
         local folded = nn.fold(nn.MBConv { in_channels = 8, out_channels = 8 }:eval())
         assert.is_equal("FoldedExpansion", folded.expansion:type())

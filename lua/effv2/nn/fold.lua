@@ -144,18 +144,36 @@ function FoldedExpansion:largest_tensor(height, width)
     return self.depthwise:largest_tensor(height, width)
 end
 
+--- Whether a number, or each of a list of numbers, is `value`, or is not given at all.
+local function all(given, value)
+    if type(given) ~= "table" then
+        return given == nil or given == value
+    end
+    for _, number in ipairs(given) do
+        if number ~= value then
+            return false
+        end
+    end
+    return true
+end
+
 local function is_pointwise(conv)
-    local weight, stride = conv.weight, conv.geometry[1]
-    return weight:size(1) == 1 and weight:size(2) == 1 and conv.geometry[4] == 1
-        and (stride == 1 or type(stride) == "table" and (stride[1] or 1) == 1 and (stride[2] or stride[1] or 1) == 1)
+    local stride, padding, _, groups = unpack(conv.geometry)
+    return conv.weight:size(1) * conv.weight:size(2) == 1 and all(stride, 1) and groups == 1
+        and (type(padding) == "string" or all(padding, 0))
+end
+
+--- One output a channel, with taps that lie side by side
+local function is_depthwise(conv)
+    local channels, _, _, dilation, groups = conv.weight:size(4), unpack(conv.geometry)
+    return conv.weight:size(3) == 1 and groups == channels and all(dilation, 1)
 end
 
 --- Whether FoldedExpansion does what two steps of a block do one after the other.
 local function are_expansion(first, second)
     return getmetatable(first) == FoldedConv and getmetatable(second) == FoldedConv and is_pointwise(first)
-        and second.weight:size(3) == 1 and second.geometry[4] == first.weight:size(4)
-        and second.weight:size(4) == first.weight:size(4) and not (first.activation or second.activation)
-        and first.geometry[5] == second.geometry[5]
+        and is_depthwise(second) and first.weight:size(4) == second.weight:size(4)
+        and not (first.activation or second.activation) and first.geometry[5] == second.geometry[5]
 end
 
 --- What ends a block whose last step is no convolution: the sum with the path around it, and the activation.

@@ -6,6 +6,7 @@
 -- child may be replaced, or removed by assigning nil, at any time.
 local core = require "effv2.core"
 local keys = require "effv2.keys"
+local fitting = require "effv2.nn.fitting"
 local paths = require "effv2.nn.paths"
 
 local Module = { class_name = "Module" }
@@ -325,55 +326,6 @@ local function shape_text(tensor)
     return #shape == 0 and "scalar" or table.concat(shape, "x")
 end
 
-local function compare_state(self, state)
-    local report = { missing = {}, unexpected = {}, misshaped = {}, loaded = 0 }
-    local known, matching = {}, {}
-    for _, entry in ipairs(named_state(self)) do
-        local given = state[entry.name]
-        known[entry.name] = true
-        if not given then
-            table.insert(report.missing, entry.name)
-        elseif shape_text(given) ~= shape_text(entry.tensor) then
-            table.insert(report.misshaped,
-                { name = entry.name, given = given:shape(), wanted = entry.tensor:shape() })
-        else
-            matching[#matching + 1] = { to = entry.tensor, from = given }
-        end
-    end
-    for name in pairs(state) do
-        if not known[name] then
-            table.insert(report.unexpected, name)
-        end
-    end
-    table.sort(report.unexpected)
-    return report, matching
-end
-
-local function some(names)
-    local shown = { unpack(names, 1, 3) }
-    if #names > 3 then
-        shown[#shown + 1] = ("and %d more"):format(#names - 3)
-    end
-    return table.concat(shown, ", ")
-end
-
-local function describe_mismatch(report)
-    local parts, misshaped = {}, {}
-    for i, entry in ipairs(report.misshaped) do
-        misshaped[i] = ("%s (given %s, wanted %s)"):format(entry.name, table.concat(entry.given, "x"),
-            table.concat(entry.wanted, "x"))
-    end
-    local groups = {
-        { "missing", report.missing }, { "unexpected", report.unexpected }, { "of another shape", misshaped },
-    }
-    for _, group in ipairs(groups) do
-        if #group[2] > 0 then
-            parts[#parts + 1] = ("%d %s: %s"):format(#group[2], group[1], some(group[2]))
-        end
-    end
-    return table.concat(parts, "; ")
-end
-
 --- Copies tensors into the parameters and buffers of the same name and shape.
 -- @param state { [path] = tensor }, as state() or effv2.load gives it
 -- @param options strict (default true): an error, before anything is copied, when names or shapes differ
@@ -388,15 +340,12 @@ function Module:load_state(state, options)
             error(("load_state: '%s' is a %s, wanted a tensor"):format(tostring(name), type(tensor)), 2)
         end
     end
-    local report, matching = compare_state(self, state)
-    local mismatch = describe_mismatch(report)
+    local report, matching = fitting.compare(named_state(self), state)
+    local mismatch = fitting.describe(report)
     if options.strict and mismatch ~= "" then
         error(("%s: the state does not fit: %s (strict = false loads what does)"):format(self.class_name, mismatch), 2)
     end
-    for _, pair in ipairs(matching) do
-        pair.to:copy(pair.from)
-    end
-    report.loaded = #matching
+    fitting.copy(matching)
     return report
 end
 

@@ -25,6 +25,7 @@ local cfg = effv2.config {
     seed = 0,
     workers = 2,
     checkpoint_every = 120,
+    eval_every = 5,
     profile = false,
     run = effv2.config.optional "string",
     resume = effv2.config.optional "string",
@@ -39,6 +40,7 @@ local cfg = effv2.config {
         mixup = "first and last Mixup alpha",
         dropout = "first and last dropout rate",
         drop_path = "stochastic depth of the last block",
+        eval_every = "epochs between two looks at the test images; the last epoch always has one",
         profile = "print, layer by layer, where the time of ten updates goes",
         run = "folder of the run; a new one below runs/ when not given",
         resume = "folder of a run to go on with",
@@ -68,7 +70,7 @@ local result = effv2.train {
             randaugment = magnitude > 0 and { n = 1, magnitude = magnitude, dialect = "relative" } or nil,
         }
     end,
-    eval_size = 32, eval_rule = "whole", checkpoint_every = cfg.checkpoint_every,
+    eval_size = 32, eval_rule = "whole", checkpoint_every = cfg.checkpoint_every, eval_every = cfg.eval_every,
     profile = cfg.profile, config = cfg, run = cfg.run, resume = cfg.resume,
 }
 

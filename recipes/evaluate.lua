@@ -12,7 +12,7 @@ local cfg = effv2.config {
     size = optional "number",
     fit = choice("model", { "model", "crop", "stretch" }),
     normalise = choice("model", { "model", "official", "imagenet", "half", "none" }),
-    preset = choice("official", { "official", "timm", "timm-tf", "torchvision" }),
+    preset = choice("model", { "model", "official", "timm", "timm-tf", "torchvision" }),
     padding = choice("model", { "model", "same", "symmetric" }),
     bn_eps = optional "number",
     names = optional "string",
@@ -28,7 +28,7 @@ local cfg = effv2.config {
         size = "pixels a side; the model's for evaluation by default",
         fit = "the model's own way, the centre, or the whole squashed (a picture of that size stays as it is)",
         normalise = "(x - mean) / std of the pixels",
-        preset = "whose padding, norms, pixels and crop, where they differ; timm-tf: timm's models with tf_ in their names",
+        preset = "whose padding, norms, pixels and crop (timm-tf: its tf_ models); else the official, or torchvision by layout",
         padding = "of the network, where its weights need another than the model's",
         bn_eps = "of its batch norms, likewise",
         names = "of the classes: imagenet, a file with one a line, or a folder of class folders",
@@ -57,7 +57,7 @@ local source = must(effv2.data.judging(cfg.data))
 local classifier = must(effv2.classifier.open {
     model = cfg.model, weights = cfg.weights, layout = cfg.layout, size = cfg.size, fit = cfg.fit,
     normalise = of_model(cfg.normalise), names = cfg.names,
-    options = { preset = cfg.preset, padding = of_model(cfg.padding), bn_eps = cfg.bn_eps },
+    options = { preset = of_model(cfg.preset), padding = of_model(cfg.padding), bn_eps = cfg.bn_eps },
 })
 local result = effv2.evaluate {
     model = classifier.model, source = source, pipeline = classifier.pipeline, size = classifier.size,

@@ -14,6 +14,7 @@ local cfg = effv2.config {
     layout = choice("effv2", effv2.weights.layouts()),
     init = choice("weights", { "weights", "random" }),
     size = {},
+    preset = choice("model", { "model", "official", "timm", "timm-tf", "torchvision" }),
     padding = choice("model", { "model", "same", "symmetric" }),
     bn_eps = optional "number",
     out = optional "string",
@@ -24,6 +25,7 @@ local cfg = effv2.config {
         layout = "whose names the file has",
         init = "random: no weights, for measuring speed",
         size = "of the images: pixels a side, or height,width; the model's for evaluation by default",
+        preset = "whose padding, norms and pixels (timm-tf: its tf_ models); else the official, or torchvision by layout",
         padding = "of the network, where its weights need another than the model's",
         bn_eps = "of its batch norms, likewise",
         out = "the file to write; <model>.onnx by default",
@@ -34,8 +36,12 @@ local function stop(code, message)
     error({ exit_code = code, message = message }, 0)
 end
 
+local function of_model(value)
+    return value ~= "model" and value or nil
+end
+
 local function open_model()
-    local options = { padding = cfg.padding ~= "model" and cfg.padding or nil, bn_eps = cfg.bn_eps }
+    local options = { preset = of_model(cfg.preset), padding = of_model(cfg.padding), bn_eps = cfg.bn_eps }
     if cfg.weights then
         return effv2.weights.open(cfg.model, cfg.weights, { layout = cfg.layout, model = options })
     end

@@ -103,37 +103,57 @@ function weights.save(model, path, options)
     return core.save(path, tensors, metadata)
 end
 
---- The number of classes that the weights in a file are for: the length of the classifier's bias; nil where it has none.
-function weights.classes(path, layout)
+--- The shape in a file, { [name] = shape }, of a tensor outside the blocks.
+local function shape_of_part(shapes, layout, part, leaf)
+    for _, name in ipairs(names.of_part(layout, part)) do
+        local shape = shapes[name .. leaf]
+        if shape then
+            return shape
+        end
+    end
+    return {}
+end
+
+--- The image size for which a transformer has so many positions: its patches are a square, the class token is before them.
+local function side_for(positions, patch)
+    local side = math.sqrt((positions or 0) - 1)
+    return side >= 1 and side == math.floor(side) and side * patch or nil
+end
+
+--- The options of models.create that a file decides: classes, by the length of the classifier's bias; image_size of a
+-- transformer, by its positions; and preset, where a layout leaves no choice.
+-- @return the options; or nil, message, code
+local function options_in(entry, path, layout)
     local entries, message, code = core.inspect(path)
     if not entries then
         return nil, message, code
     end
     local shapes = {}
-    for _, entry in ipairs(entries) do
-        shapes[entry.name] = entry.shape
+    for _, tensor in ipairs(entries) do
+        shapes[tensor.name] = tensor.shape
     end
-    for _, name in ipairs(names.of_classifier(layout)) do
-        if shapes[name] and #shapes[name] == 1 then
-            return shapes[name][1]
-        end
-    end
+    local bias, patch = shape_of_part(shapes, layout, "classifier", ".bias"), entry.options.patch
+    return {
+        classes = #bias == 1 and bias[1] or nil,
+        image_size = patch and side_for(shape_of_part(shapes, layout, "position_embedding", "")[2], patch),
+        preset = layout == "torchvision" and entry.presets.torchvision and layout or nil,
+    }
 end
 
 --- A model by name with the weights of a file, for as many classes as these are for; nothing is drawn at random.
+-- A transformer is made for the image size that the file has positions for, and weights of torchvision get its preset.
 -- @param name of models.list()
--- @param options layout = "effv2", and model = options of models.create
+-- @param options layout = "effv2", and model = options of models.create, which come before the file's
 -- @return the model in eval(), and the report of weights.load; or nil, message, code
 function weights.open(name, path, options)
     local models = require "effv2.models"
     local o = keys.check("weights.open", options, { layout = "effv2", model = {} })
     check_layout("weights.open", o.layout)
-    models.describe(name) -- a wrong name is said before a wrong file
-    local classes, message, code = weights.classes(path, o.layout)
-    if message then
+    local entry = models.describe(name) -- a wrong name is said before a wrong file
+    local given, message, code = options_in(entry, path, o.layout)
+    if not given then
         return nil, message, code
     end
-    local given = { classes = classes }
     for key, value in pairs(o.model) do
         given[key] = value
     end

@@ -23,28 +23,34 @@ from safetensors.torch import load_file, save_file
 
 LIMIT = 1e-4  # the largest difference over the largest logit
 
-# library, its name, effv2's name and options, two sizes
+# library, its name, effv2's name and preset, two sizes
 MODELS = [
-    ("timm", "efficientnetv2_s", "efficientnetv2-s", {"padding": "symmetric", "bn_eps": 1e-5}, (224, 161)),
-    ("timm", "tf_efficientnetv2_s", "efficientnetv2-s", {}, (224, 161)),
-    ("timm", "tf_efficientnetv2_b0", "efficientnetv2-b0", {}, (224, 161)),
-    ("timm", "efficientnetv2_m", "efficientnetv2-m", {"padding": "symmetric", "bn_eps": 1e-5}, (192, 131)),
-    ("timm", "tf_efficientnetv2_m", "efficientnetv2-m", {}, (192, 131)),
-    ("timm", "efficientnet_b0", "efficientnet-b0", {"padding": "symmetric", "bn_eps": 1e-5}, (224, 161)),
-    ("timm", "tf_efficientnet_b0", "efficientnet-b0", {}, (224, 161)),
-    ("timm", "efficientnet_b4", "efficientnet-b4", {"padding": "symmetric", "bn_eps": 1e-5}, (224, 161)),
-    ("timm", "tf_efficientnet_b4", "efficientnet-b4", {}, (224, 161)),
-    ("timm", "resnet50", "resnet50", {}, (224, 161)),
-    ("torchvision", "efficientnet_v2_s", "efficientnetv2-s", {"padding": "symmetric"}, (224, 161)),
-    ("torchvision", "efficientnet_v2_m", "efficientnetv2-m", {"padding": "symmetric"}, (192, 131)),
-    ("torchvision", "efficientnet_b0", "efficientnet-b0", {"padding": "symmetric", "bn_eps": 1e-5}, (224, 161)),
-    ("torchvision", "efficientnet_b4", "efficientnet-b4", {"padding": "symmetric", "bn_eps": 1e-5}, (224, 161)),
-    ("torchvision", "resnet50", "resnet50", {}, (224, 161)),
+    ("timm", "efficientnetv2_s", "efficientnetv2-s", "timm", (224, 161)),
+    ("timm", "tf_efficientnetv2_s", "efficientnetv2-s", "timm-tf", (224, 161)),
+    ("timm", "tf_efficientnetv2_b0", "efficientnetv2-b0", "timm-tf", (224, 161)),
+    ("timm", "efficientnetv2_m", "efficientnetv2-m", "timm", (192, 131)),
+    ("timm", "tf_efficientnetv2_m", "efficientnetv2-m", "timm-tf", (192, 131)),
+    ("timm", "efficientnet_b0", "efficientnet-b0", "timm", (224, 161)),
+    ("timm", "tf_efficientnet_b0", "efficientnet-b0", "timm-tf", (224, 161)),
+    ("timm", "efficientnet_b4", "efficientnet-b4", "timm", (224, 161)),
+    ("timm", "tf_efficientnet_b4", "efficientnet-b4", "timm-tf", (224, 161)),
+    ("timm", "resnet50", "resnet50", "timm", (224, 161)),
+    ("timm", "vit_base_patch16_224", "vit-b-16", "timm", (224, 161)),
+    ("timm", "vit_base_patch16_384", "vit-b-16", "timm", (384, 201)),
+    ("torchvision", "efficientnet_v2_s", "efficientnetv2-s", None, (224, 161)),
+    ("torchvision", "efficientnet_v2_m", "efficientnetv2-m", None, (192, 131)),
+    ("torchvision", "efficientnet_b0", "efficientnet-b0", None, (224, 161)),
+    ("torchvision", "efficientnet_b4", "efficientnet-b4", None, (224, 161)),
+    ("torchvision", "resnet50", "resnet50", None, (224, 161)),
+    ("torchvision", "vit_b_16", "vit-b-16", None, (224,)),  # it takes no other size
 ]
 
 
 def create(library, name):
-    return timm.create_model(name) if library == "timm" else torchvision.models.get_model(name)
+    if library == "torchvision":
+        return torchvision.models.get_model(name)
+    any_size = {"dynamic_img_size": True, "dynamic_img_pad": True} if name.startswith("vit_") else {}
+    return timm.create_model(name, **any_size)
 
 
 def perturb(model, picture, seed):
@@ -70,7 +76,7 @@ def perturb(model, picture, seed):
         for module in norms:
             module.train()
             module.momentum = 1  # the statistics of what follows, and of that alone
-        x = squared(picture, 192).float()
+        x = squared(picture, 224).float()
         model(torch.cat([x, x.flip(3), x.flip(2), x.transpose(2, 3)]))
         for module in norms:
             module.running_mean += module.running_var.sqrt() * uniform(module.running_mean, -0.1, 0.1)
@@ -100,15 +106,15 @@ def relative(got, want):
     return float((got - want).abs().max() / want.abs().max())
 
 
-def predicted(effv2, file, library, ours, options, size, picture):
-    settings = [f"{key}={value}" for key, value in options.items()]
+def predicted(effv2, file, library, ours, preset, size, picture):
+    settings = [f"preset={preset}"] if preset else []
     text = run(effv2, "recipes/predict.lua", f"model={ours}", f"weights={file}", f"layout={library}", f"size={size}",
                "fit=stretch", "normalise=imagenet", "format=json", *settings, str(picture))
     return torch.tensor(json.loads(text)["logits"], dtype=torch.float64)[None]
 
 
 def check(effv2, picture, folder, row, seed):
-    library, name, ours, options, sizes = row
+    library, name, ours, preset, sizes = row
     theirs, ours_back = folder / "theirs.safetensors", folder / "back.safetensors"
     model = perturb(create(library, name), picture, seed)
     save_file(model.state_dict(), theirs)
@@ -127,7 +133,7 @@ def check(effv2, picture, folder, row, seed):
             model.float()
             again = back(x.float())
         assert torch.equal(single, again), f"{name}: the weights that came back give other logits"
-        got = predicted(effv2, theirs, library, ours, options, size, png)
+        got = predicted(effv2, theirs, library, ours, preset, size, png)
         error = relative(got, single.double())
         print(f"{library:12} {name:22} {size:4}  effv2 to PyTorch {error:.1e}   to float64: effv2 "
               f"{relative(got, exact):.1e}, PyTorch {relative(single.double(), exact):.1e}", flush=True)

@@ -38,6 +38,20 @@ describe("recipes/export_onnx.lua", function()
         assert.is_equal("image", inputs[1].name)
     end)
 
+    it("takes another implementation's padding", function()
+        local function paddings(arguments)
+            local code, _, errors = export("init=random size=32 out=DIR/padded.onnx model=efficientnetv2-b0 " .. arguments)
+            assert.is_equal(0, code, errors)
+            for _, attribute in ipairs(read_file(folder .. "/padded.onnx").graph.nodes[1].attributes) do
+                if attribute.name == "pads" then
+                    return attribute.ints
+                end
+            end
+        end
+        assert.is_same({ 0, 0, 1, 1 }, paddings "")
+        assert.is_same({ 1, 1, 1, 1 }, paddings "preset=timm")
+    end)
+
     for _, case in ipairs {
         { "what is missing on the command line", "size=32 out=DIR/x", 2, "weights=FILE", "init=random" },
         { "another layout", "weights=DIR/w.safetensors layout=timm out=DIR/x", 1, "in layout timm", "those of layout effv2" },

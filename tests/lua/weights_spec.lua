@@ -155,6 +155,33 @@ describe("weights", function()
         end)
     end)
 
+    it("of torchvision make a model with its padding and norms, unless others are asked for", function()
+        support.in_folder(function(folder)
+            local path, model = folder .. "/w.safetensors", effv2.models.create("resnet18", { classes = 3 })
+            assert(weights.save(model, path, { layout = "torchvision" }))
+            local function preset(layout, options)
+                return assert(weights.open("resnet18", path, { layout = layout, model = options })).config.preset
+            end
+            assert.is_equal("torchvision", preset "torchvision")
+            assert.is_equal("official", preset("torchvision", { preset = "official" }))
+            assert.is_equal("official", preset "timm") -- ResNets have the same names there
+        end)
+    end)
+
+    it("of a transformer for another image size make one for that size", function()
+        support.in_folder(function(folder)
+            local path = folder .. "/w.safetensors"
+            local model = effv2.models.create("vit-ti-32", { classes = 3, depth = 1, image_size = 96 }):eval()
+            local image = effv2.randn(1, 80, 96, 3)
+            for _, layout in ipairs(weights.layouts()) do
+                assert(weights.save(model, path, { layout = layout }))
+                local opened = assert(weights.open("vit-ti-32", path, { layout = layout, model = { depth = 1 } }))
+                assert.is_equal(96, opened.config.image_size)
+                assert.is_equal(effv2.no_grad(model, image):tobytes(), effv2.no_grad(opened, image):tobytes())
+            end
+        end)
+    end)
+
     it("that fit in part are loaded in part when asked, and the report names the rest", function()
         local model = support.model()
         local state = {}

@@ -139,11 +139,11 @@ function names.counters(entries)
     return counters
 end
 
---- The names that the last layer's bias can have in a layout: its length is the number of classes.
-function names.of_classifier(layout)
-    local list = { layout == "effv2" and "classifier.bias" or nil }
+--- The names that a part outside the blocks ("classifier") can have in a layout, whatever the class of the model.
+function names.of_part(layout, part)
+    local list = { layout == "effv2" and part or nil }
     for _, family in pairs(layouts[layout] or {}) do
-        list[#list + 1] = family.parts.classifier .. ".bias"
+        list[#list + 1] = family.parts[part]
     end
     return list
 end

@@ -35,6 +35,9 @@ MODELS = [
     ("timm", "efficientnet_b4", "efficientnet-b4", "timm", (224, 161)),
     ("timm", "tf_efficientnet_b4", "efficientnet-b4", "timm-tf", (224, 161)),
     ("timm", "resnet50", "resnet50", "timm", (224, 161)),
+    ("timm", "resnetrs50", "resnetrs50", "timm", (160, 161)),
+    ("timm", "regnety_080", "regnety-8gf", "timm", (160, 161)),
+    ("timm", "dm_nfnet_f0", "nfnet-f0", "timm", (160, 161)),
     ("timm", "vit_base_patch16_224", "vit-b-16", "timm", (224, 161)),
     ("timm", "vit_base_patch16_384", "vit-b-16", "timm", (384, 201)),
     ("torchvision", "efficientnet_v2_s", "efficientnetv2-s", None, (224, 161)),
@@ -42,6 +45,7 @@ MODELS = [
     ("torchvision", "efficientnet_b0", "efficientnet-b0", None, (224, 161)),
     ("torchvision", "efficientnet_b4", "efficientnet-b4", None, (224, 161)),
     ("torchvision", "resnet50", "resnet50", None, (224, 161)),
+    ("torchvision", "regnet_y_8gf", "regnety-8gf", None, (160, 161)),
     ("torchvision", "vit_b_16", "vit-b-16", None, (224,)),  # it takes no other size
 ]
 

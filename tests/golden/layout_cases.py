@@ -16,7 +16,8 @@ import timm
 import torch
 import torchvision
 from timm.models.efficientnet import _gen_efficientnet, _gen_efficientnetv2_base
-from timm.models.resnet import BasicBlock, ResNet
+from timm.models.resnet import BasicBlock, Bottleneck, ResNet
+from timm.models.vision_transformer import VisionTransformer
 from torchvision.models.efficientnet import EfficientNet, FusedMBConvConfig, MBConvConfig
 
 sys.dont_write_bytecode = True
@@ -43,6 +44,18 @@ def torchvision_v1():
     return EfficientNet(rows, dropout=0, last_channel=40, num_classes=CLASSES)
 
 
+def resnet_rs():
+    gate = functools.partial(timm.layers.get_attn("se"), rd_ratio=0.25)
+    return ResNet(Bottleneck, [2, 1, 1, 1], num_classes=CLASSES, stem_width=32, stem_type="deep", replace_stem_pool=True,
+                  avg_down=True, block_args={"attn_layer": gate})
+
+
+def nfnet():
+    return timm.create_model("dm_nfnet_f0", depths=(1, 2, 1, 1), channels=(32, 64, 96, 96), stem_chs=32, group_size=16,
+                             num_classes=CLASSES)
+
+
+VIT = {"width": 32, "depth": 2, "heads": 2}
 V2_STAGES = [
     {"op": "fused", "expansion": 1, "channels": 8, "layers": 1}, {"op": "fused", "stride": 2, "channels": 16, "layers": 2},
     {"op": "mb", "expansion": 4, "stride": 2, "channels": 24, "layers": 2},
@@ -67,6 +80,16 @@ SMALL = [
      lambda: ResNet(BasicBlock, [1, 1, 1, 1], num_classes=CLASSES)),
     ("torchvision", "bottleneck", "resnet50", {"layers": [1, 2, 1, 1]},
      lambda: torchvision.models.ResNet(torchvision.models.resnet.Bottleneck, [1, 2, 1, 1], num_classes=CLASSES)),
+    ("timm", "rs", "resnetrs50", {"layers": [2, 1, 1, 1]}, resnet_rs),
+    ("timm", "regnet", "regnety-8gf", {"layers": [1, 1, 4, 7], "widths": [24, 56, 152, 368], "group": 8},
+     lambda: timm.create_model("regnety_002", num_classes=CLASSES)),
+    ("timm", "nfnet", "nfnet-f0", {"layers": [1, 2, 1, 1], "widths": [32, 64, 96, 96], "stem_width": 32, "group": 16},
+     nfnet),
+    ("timm", "vit", "vit-ti-16", {"image_size": 48, "patch": 16, **VIT},
+     lambda: VisionTransformer(img_size=48, patch_size=16, embed_dim=32, depth=2, num_heads=2, num_classes=CLASSES,
+                               dynamic_img_size=True, dynamic_img_pad=True)),
+    ("torchvision", "vit", "vit-b-16", {"image_size": SIZE, "patch": 15, **VIT},
+     lambda: torchvision.models.VisionTransformer(SIZE, 15, 2, 2, 32, 128, num_classes=CLASSES)),
 ]
 
 FULL = [
@@ -77,6 +100,11 @@ FULL = [
     ("torchvision", "efficientnet_v2_s", "efficientnetv2-s"), ("torchvision", "efficientnet_v2_m", "efficientnetv2-m"),
     ("torchvision", "efficientnet_b0", "efficientnet-b0"), ("torchvision", "efficientnet_b4", "efficientnet-b4"),
     ("torchvision", "resnet18", "resnet18"), ("torchvision", "resnet50", "resnet50"),
+    ("timm", "resnetrs50", "resnetrs50"), ("timm", "regnety_080", "regnety-8gf"), ("timm", "regnety_160", "regnety-16gf"),
+    ("torchvision", "regnet_y_16gf", "regnety-16gf"), ("timm", "dm_nfnet_f0", "nfnet-f0"),
+    ("timm", "vit_base_patch16_224", "vit-b-16"), ("timm", "vit_large_patch32_224", "vit-l-32"),
+    ("timm", "deit_small_patch16_224", "deit-s-16"), ("torchvision", "vit_b_16", "vit-b-16"),
+    ("torchvision", "vit_l_32", "vit-l-32"),
 ]
 
 
@@ -86,7 +114,7 @@ def floating(model):
 
 def interval(name, tensor):
     """Centre and width of a tensor's numbers, so that activations stay of size one."""
-    if name.endswith("running_var") or tensor.ndim == 1 and name.endswith("weight"):
+    if name.endswith(("running_var", ".gain")) or tensor.ndim == 1 and name.endswith("weight"):
         return 1.0, 0.6
     if tensor.ndim < 2:
         return 0.0, 0.4
@@ -124,8 +152,7 @@ def make():
         small.append({**record, "name": name} if name else record)
         tensors[record["case"]] = logits.numpy().astype(numpy.float32)
     for layout, theirs, ours in FULL:
-        with torch.device("meta"):
-            model = timm.create_model(theirs) if layout == "timm" else torchvision.models.get_model(theirs)
+        model = timm.create_model(theirs) if layout == "timm" else torchvision.models.get_model(theirs)
         full.append({"layout": layout, "theirs": theirs, "name": ours, "count": len(floating(model)),
                      "checksum": checksum(model)})
     return {"images": IMAGES, "size": SIZE, "small": small, "full": full}, tensors

@@ -16,16 +16,24 @@ end
 
 local kept = { import = same, export = same }
 
+local convolution = {
+    import = function(tensor) return tensor:permute { 3, 4, 2, 1 } end,
+    export = function(tensor) return tensor:permute { 4, 3, 1, 2 } end,
+}
+
 local axes = {
-    Conv2d = {
-        import = function(tensor) return tensor:permute { 3, 4, 2, 1 } end,
-        export = function(tensor) return tensor:permute { 4, 3, 1, 2 } end,
-    },
+    Conv2d = convolution, ScaledConv2d = convolution,
     Dense = { import = swap, export = swap },
     SqueezeExcite = { -- two products here, two 1x1 convolutions there
         import = function(tensor) return tensor:reshape { tensor:size(1), tensor:size(2) }:permute { 2, 1 } end,
         export = function(tensor) return tensor:reshape { 1, 1, tensor:size(1), tensor:size(2) }:permute { 4, 3, 1, 2 } end,
     },
+}
+
+--- The gain of a ScaledConv2d is [out][1][1][1] there.
+local gain = {
+    import = function(tensor) return tensor:reshape { tensor:size(1) } end,
+    export = function(tensor) return tensor:reshape { tensor:size(1), 1, 1, 1 } end,
 }
 
 local leaves = { gamma = "weight", beta = "bias", running_variance = "running_var" }
@@ -44,7 +52,8 @@ local function kind_of(block)
     end
 end
 
---- The path in the layout of a part of ours: "stage2.block1.expand.conv" -> "blocks.1.0.conv_exp"; nil for none.
+--- The path in the layout of a part of ours, or of a parameter of a model or block itself: "stage2.block1.expand.conv" ->
+-- "blocks.1.0.conv_exp"; nil for none.
 -- @param modules { [path] = module } of the model
 local function translate(layout, model, modules, path)
     local place = layout.block
@@ -58,7 +67,7 @@ local function translate(layout, model, modules, path)
         numbers[#numbers + 1] = number + place.add[#numbers + 1]
     end
     local part = (layout.blocks[kind_of(modules[block])] or {})[inner]
-    return part and place.name:format(unpack(numbers)) .. part
+    return part and place.name:gsub("{(%d)}", function(i) return numbers[tonumber(i)] end) .. part
 end
 
 --- "stage4.block1.squeeze_excite", "reduce_weight" -> "stage4.block1.squeeze_excite.reduce", "weight"
@@ -67,22 +76,33 @@ local function split_gate(path, name)
     return path .. "." .. part, leaf
 end
 
---- What names.of tells of a tensor; nothing of the layout yet.
-local function locate(modules, name, tensor)
+local function axes_of(kind, leaf, tensor)
+    if kind == "ScaledConv2d" and leaf == "gain" then
+        return gain
+    end
+    return tensor:dim() > 1 and axes[kind] or kept
+end
+
+local function join(part, leaf)
+    return part .. (part:match "_$" and "" or ".") .. leaf
+end
+
+--- The name in the layout of a tensor of ours, nil for none, and how its axes lie.
+local function locate(layout, model, modules, name, tensor)
+    local whole = translate(layout, model, modules, name)
+    if whole then
+        return whole, kept
+    end
     local path, leaf = name:match "^(.*)%.([^.]+)$"
-    if not path then -- the model's own, not a layer's
-        return { name = name, part = name, tensor = tensor, axes = kept }
+    if not path then
+        return nil
     end
     local kind = modules[path]:type()
     if kind == "SqueezeExcite" then
         path, leaf = split_gate(path, leaf)
     end
-    return { name = name, part = path, leaf = leaves[leaf] or leaf, tensor = tensor,
-        axes = tensor:dim() > 1 and axes[kind] or kept }
-end
-
-local function join(part, leaf)
-    return leaf and part .. (part:match "_$" and "" or ".") .. leaf or part
+    local part = translate(layout, model, modules, path)
+    return part and join(part, leaves[leaf] or leaf), axes_of(kind, leaf, tensor)
 end
 
 --- The names of the layouts.
@@ -110,14 +130,14 @@ function names.of(model, layout)
         modules[path] = module
     end
     for i, entry in ipairs(all_tensors(model)) do
-        local found = known and locate(modules, entry.name, entry.tensor)
-            or { name = entry.name, theirs = entry.name, tensor = entry.tensor, axes = kept }
-        local part = known and translate(known, model, modules, found.part)
-        if part == nil then
+        local theirs, how = entry.name, kept
+        if known then
+            theirs, how = locate(known, model, modules, entry.name, entry.tensor)
+        end
+        if not theirs then
             error(("weights: layout %s has no name for %s of this model"):format(layout, entry.name), 0)
         end
-        found.theirs = found.theirs or join(part, found.leaf)
-        list[i] = found
+        list[i] = { name = entry.name, theirs = theirs, tensor = entry.tensor, axes = how }
     end
     return list
 end

@@ -100,6 +100,16 @@ static int name(lua_State *L)
     return 1;
 }
 
+static eff_status picture_tensor(eff_tensor **out, eff_reader *reader, const eff_source *source, int64_t index)
+{
+    const eff_image *image;
+    eff_status status = eff_picture_whole(&image, &reader->picture, &reader->image);
+    if (status == EFF_OK) return eff_image_tensor(out, image);
+    char path[4096];
+    eff_source_name(source, index, path, sizeof path);
+    return eff_fail_at(status, "%s", path);
+}
+
 /* source:image(i [, side]): the picture as it is stored; drawn ones at about `side` pixels. Or nil, message, code */
 static int image(lua_State *L)
 {
@@ -109,7 +119,7 @@ static int image(lua_State *L)
     eff_reader reader = {.wanted = (int)side};
     eff_tensor *t = NULL;
     eff_status status = eff_source_read(source, index, &reader);
-    if (status == EFF_OK) status = eff_image_tensor(&t, &reader.image);
+    if (status == EFF_OK) status = picture_tensor(&t, &reader, source, index);
     eff_reader_free(&reader);
     if (status != EFF_OK) return eff_push_failure(L, status);
     eff_push_tensor(L, t);

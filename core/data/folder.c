@@ -337,7 +337,7 @@ static eff_status folder_read(const eff_source *source, int64_t index, eff_reade
     char path[MAX_PATH];
     folder_name(source, index, path, sizeof path);
     EFF_TRY(eff_buffer_read_file(&reader->file, path));
-    return eff_image_decode(&reader->image, reader->file.data, reader->file.size);
+    return eff_picture_open(&reader->picture, &reader->file);
 }
 
 static void folder_close(eff_source *source)

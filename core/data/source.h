@@ -11,13 +11,14 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "image/image.h"
+#include "image/picture.h"
 
 /* What one thread needs to read, kept between reads. Starts as {0}. */
 typedef struct eff_reader {
-    eff_image image;  /* the picture that was read */
-    eff_buffer file;  /* its file's bytes */
-    int wanted;       /* side that the samples will have; only sources that draw their pictures look at it */
+    eff_picture picture; /* what was read, in one of these: */
+    eff_image image;
+    eff_buffer file;
+    int wanted; /* side that the samples will have; only sources that draw their pictures look at it */
 } eff_reader;
 
 void eff_reader_free(eff_reader *reader);
@@ -48,7 +49,7 @@ static inline int eff_source_label(const eff_source *source, int64_t index)
     return source->ops->label(source, index);
 }
 
-/* Leaves the picture in reader->image. Messages start with its name. */
+/* Leaves the picture in reader->picture, encoded if it is a file. Messages start with its name. */
 eff_status eff_source_read(const eff_source *source, int64_t index, eff_reader *reader);
 
 /* How messages call a picture: the path, or "data_batch_1.bin, image 17". */

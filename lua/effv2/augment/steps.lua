@@ -62,12 +62,13 @@ end
 
 --- Resizes the chosen part to the sample's size (or to `size`), whatever its aspect ratio.
 -- @param given size, filter = "tf_bilinear" | "tf_bicubic" | "pil_bilinear" | "pil_bicubic", other = a second filter
--- that is taken half of the time
+-- that is taken half of the time, scaled = false: whether a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size where
+-- the part has pixels enough, which is faster and smooths a little
 function steps.resize(given)
-    local o = keys.check("resize", given, { size = keys.none, filter = "tf_bilinear", other = keys.none })
+    local o = keys.check("resize", given, { size = keys.none, filter = "tf_bilinear", other = keys.none, scaled = false })
     return step("resize", function(size)
         local side = o.size or size
-        return { kind = "resize", height = side, width = side, filter = o.filter, other = o.other }
+        return { kind = "resize", height = side, width = side, filter = o.filter, other = o.other, scaled = o.scaled }
     end)
 end
 
@@ -75,13 +76,13 @@ end
 -- a center_crop { rule = "size" } follows.
 function steps.resize_shorter(given)
     local o = keys.check("resize_shorter", given,
-        { size = keys.none, crop = 1, filter = "tf_bilinear", other = keys.none })
+        { size = keys.none, crop = 1, filter = "tf_bilinear", other = keys.none, scaled = false })
     if not (o.crop > 0 and o.crop <= 1) then
         error(("resize_shorter: crop is %g, wanted the share that a crop keeps, above 0 and at most 1"):format(o.crop), 2)
     end
     return step("resize_shorter", function(size)
         return { kind = "resize_shorter", height = o.size or math.floor(size / o.crop), filter = o.filter,
-            other = o.other }
+            other = o.other, scaled = o.scaled }
     end)
 end
 

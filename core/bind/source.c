@@ -44,12 +44,12 @@ static uint64_t read_seed(lua_State *L)
     return (uint64_t)seed;
 }
 
-/* open_source { kind = "folder" | "cifar" | "shapes", split =, path =, val_ratio =, seed =, count = }:
+/* open_source { kind = "folder" | "pictures" | "cifar" | "shapes", split =, path =, val_ratio =, seed =, count = }:
  * a source; or nil, message, code */
 static int open_source(lua_State *L)
 {
     static const char *const names[] = {"kind", "split", "path", "val_ratio", "seed", "count", NULL};
-    static const char *const kinds[] = {"folder", "cifar", "shapes", NULL};
+    static const char *const kinds[] = {"folder", "cifar", "shapes", "pictures", NULL};
     eff_only_keys(L, 1, "open_source", names);
     int kind = eff_field_choice(L, 1, "open_source", "kind", kinds, -1);
     const char *split = eff_field_string(L, 1, "split", "train");
@@ -62,6 +62,7 @@ static int open_source(lua_State *L)
     case 0: status = eff_source_open_folder(box, need_string(L, "path"), &folder); break;
     case 1: status = eff_source_open_cifar(box, need_string(L, "path"), split); break;
     case 2: status = eff_source_open_shapes(box, split, count, seed); break;
+    case 3: status = eff_source_open_pictures(box, need_string(L, "path")); break;
     default: eff_raise(L, "open_source: kind is missing");
     }
     return status == EFF_OK ? 1 : eff_push_failure(L, status);

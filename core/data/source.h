@@ -36,7 +36,7 @@ typedef struct eff_source_ops {
 struct eff_source {
     const eff_source_ops *ops;
     int references;
-    const char *kind; /* "folder", "cifar10", "cifar100", "shapes", "subset" */
+    const char *kind; /* "folder", "pictures", "cifar10", "cifar100", "shapes", "subset" */
     int64_t count;
     int classes;
     char **class_names;  /* [classes] */
@@ -70,6 +70,10 @@ typedef struct eff_folder_options {
  * hidden entries are ignored; files without a known extension are looked into. The "val" folder may also be called
  * validation or valid. */
 eff_status eff_source_open_folder(eff_source **out, const char *root, const eff_folder_options *options);
+
+/* Every picture of a folder and of those below it, sorted by path, all of one class: for looking at them, not for
+ * training. */
+eff_status eff_source_open_pictures(eff_source **out, const char *root);
 
 /* The binary form of CIFAR-10 (data_batch_*.bin, test_batch.bin) or CIFAR-100 (train.bin, test.bin; fine labels),
  * told apart by what is there. split: "train", or "val" or "test" for the test images. */

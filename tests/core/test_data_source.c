@@ -154,6 +154,30 @@ static void test_folder(void **state)
     eff_reader_free(&reader);
 }
 
+static void test_pictures(void **state)
+{
+    eff_reader reader = {0};
+    eff_source *source = NULL;
+    (void)state;
+    assert_int_equal(eff_source_open_pictures(&source, below("")), EFF_E_FORMAT);
+    assert_non_null(strstr(eff_message(), "no JPEG or PNG files"));
+    make_picture("b.png", 11);
+    make_picture("a/z.png", 10);
+    make_bytes("notes.txt", "hello", 5);
+    assert_int_equal(eff_source_open_pictures(&source, below("")), EFF_OK);
+    assert_int_equal(source->classes, 1);
+    assert_int_equal(source->count, 2);
+    const int levels[2] = {10, 11};
+    for (int i = 0; i < 2; i++) {
+        read_pixels(source, i, &reader);
+        assert_int_equal(reader.image.pixels[0], levels[i]);
+        assert_int_equal(eff_source_label(source, i), 0);
+    }
+    eff_source_release(source);
+    assert_int_equal(eff_source_open_pictures(&source, below("none")), EFF_E_IO);
+    eff_reader_free(&reader);
+}
+
 static void test_unreadable_is_named(void **state)
 {
     eff_reader reader = {0};
@@ -452,6 +476,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_folder, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(test_pictures, make_root, remove_root),
         cmocka_unit_test_setup_teardown(test_unreadable_is_named, make_root, remove_root),
         cmocka_unit_test_setup_teardown(test_folder_mistakes, make_root, remove_root),
         cmocka_unit_test_setup_teardown(test_divided_folder, make_root, remove_root),

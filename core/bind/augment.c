@@ -130,11 +130,12 @@ static void read_center_crop(lua_State *L, int index, const char *what, eff_step
 
 static void read_resize(lua_State *L, int index, const char *what, eff_step *step)
 {
-    KEYS("height", "width", "filter", "other");
+    KEYS("height", "width", "filter", "other", "scaled");
     step->resize.height = read_int(L, index, "height", 0);
     step->resize.width = read_int(L, index, "width", 0);
     step->resize.filter = read_filter(L, index, "filter", EFF_FILTER_TF_BILINEAR);
     step->resize.other = read_filter(L, index, "other", step->resize.filter);
+    step->resize.scaled = eff_field_bool(L, index, "scaled", false);
 }
 
 static void read_flip(lua_State *L, int index, const char *what, eff_step *step)
@@ -331,6 +332,7 @@ static int run(lua_State *L)
 {
     eff_pipeline *pipeline = eff_check_pipeline(L, 1);
     eff_image image = eff_check_image(L, 2, "pipeline");
+    eff_picture picture = eff_picture_of(&image);
     eff_augment_scratch scratch = {0};
     eff_tensor *t = NULL;
     eff_rng rng;
@@ -340,7 +342,7 @@ static int run(lua_State *L)
     int64_t shape[3] = {height, width, 3};
     eff_check(L, eff_tensor_new(&t, EFF_F32, 3, shape));
     eff_push_tensor(L, t);
-    eff_status status = eff_pipeline_run(pipeline, eff_tensor_data(t), &image, &rng, &scratch);
+    eff_status status = eff_pipeline_run(pipeline, eff_tensor_data(t), &picture, &rng, &scratch);
     eff_augment_scratch_free(&scratch);
     eff_check(L, status);
     return 1;

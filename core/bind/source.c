@@ -44,12 +44,12 @@ static uint64_t read_seed(lua_State *L)
     return (uint64_t)seed;
 }
 
-/* open_source { kind = "folder" | "cifar" | "shapes", split =, path =, val_ratio =, seed =, count = }:
+/* open_source { kind = "folder" | "pictures" | "cifar" | "shapes", split =, path =, val_ratio =, seed =, count = }:
  * a source; or nil, message, code */
 static int open_source(lua_State *L)
 {
     static const char *const names[] = {"kind", "split", "path", "val_ratio", "seed", "count", NULL};
-    static const char *const kinds[] = {"folder", "cifar", "shapes", NULL};
+    static const char *const kinds[] = {"folder", "cifar", "shapes", "pictures", NULL};
     eff_only_keys(L, 1, "open_source", names);
     int kind = eff_field_choice(L, 1, "open_source", "kind", kinds, -1);
     const char *split = eff_field_string(L, 1, "split", "train");
@@ -62,6 +62,7 @@ static int open_source(lua_State *L)
     case 0: status = eff_source_open_folder(box, need_string(L, "path"), &folder); break;
     case 1: status = eff_source_open_cifar(box, need_string(L, "path"), split); break;
     case 2: status = eff_source_open_shapes(box, split, count, seed); break;
+    case 3: status = eff_source_open_pictures(box, need_string(L, "path")); break;
     default: eff_raise(L, "open_source: kind is missing");
     }
     return status == EFF_OK ? 1 : eff_push_failure(L, status);
@@ -100,6 +101,16 @@ static int name(lua_State *L)
     return 1;
 }
 
+static eff_status picture_tensor(eff_tensor **out, eff_reader *reader, const eff_source *source, int64_t index)
+{
+    const eff_image *image;
+    eff_status status = eff_picture_whole(&image, &reader->picture, &reader->image);
+    if (status == EFF_OK) return eff_image_tensor(out, image);
+    char path[4096];
+    eff_source_name(source, index, path, sizeof path);
+    return eff_fail_at(status, "%s", path);
+}
+
 /* source:image(i [, side]): the picture as it is stored; drawn ones at about `side` pixels. Or nil, message, code */
 static int image(lua_State *L)
 {
@@ -109,7 +120,7 @@ static int image(lua_State *L)
     eff_reader reader = {.wanted = (int)side};
     eff_tensor *t = NULL;
     eff_status status = eff_source_read(source, index, &reader);
-    if (status == EFF_OK) status = eff_image_tensor(&t, &reader.image);
+    if (status == EFF_OK) status = picture_tensor(&t, &reader, source, index);
     eff_reader_free(&reader);
     if (status != EFF_OK) return eff_push_failure(L, status);
     eff_push_tensor(L, t);

@@ -11,8 +11,9 @@ void eff_augment_scratch_free(eff_augment_scratch *scratch)
     eff_resizer_free(&scratch->resizer);
 }
 
-/* A picture between two steps: bytes or floats of height x width, of which `part` is meant. */
+/* A picture between two steps: height x width pixels, of which `part` is meant, in one of three forms. */
 typedef struct picture {
+    const eff_picture *encoded; /* or NULL: the input, as long as no step needed its pixels */
     const eff_image *bytes; /* or NULL */
     float *floats;          /* or NULL: scratch->floats, or the output once it is normalised */
     int height, width;
@@ -23,6 +24,7 @@ typedef struct picture {
 
 static void now_bytes(picture *p)
 {
+    p->encoded = NULL;
     p->bytes = &p->scratch->images[0];
     p->floats = NULL;
     p->height = p->bytes->height;
@@ -39,10 +41,23 @@ static void swap_images(eff_augment_scratch *scratch)
 
 static uint8_t cut_to_byte(float x) { return (uint8_t)(x < 0.0f ? 0.0f : x > 255.0f ? 255.0f : x); }
 
+static eff_status decode_part(picture *p)
+{
+    const eff_wanted wanted = {p->part, p->part.height, p->part.width};
+    const eff_image *image;
+    eff_box box;
+    EFF_TRY(eff_picture_part(&image, &box, p->encoded, &wanted, &p->scratch->images[2]));
+    eff_rect part = {(int)box.y, (int)box.x, p->part.height, p->part.width};
+    EFF_TRY(eff_image_copy(&p->scratch->images[0], image, part));
+    now_bytes(p);
+    return EFF_OK;
+}
+
 /* Makes the meant part an image of bytes in images[0] that may be changed. */
 static eff_status need_bytes(picture *p)
 {
     eff_augment_scratch *s = p->scratch;
+    if (p->encoded) return decode_part(p);
     bool whole = p->part.height == p->height && p->part.width == p->width;
     if (p->bytes == &s->images[0] && whole) return EFF_OK;
     if (p->bytes) {
@@ -60,19 +75,33 @@ static eff_status need_bytes(picture *p)
     return EFF_OK;
 }
 
-static eff_status resize(picture *p, int height, int width, eff_filter filter)
+/* Finds bytes that have the meant part, where a file may be decoded to no less than height x width. */
+static eff_status find_part(picture *p, int height, int width, const eff_image **image, eff_box *box)
+{
+    const eff_wanted wanted = {p->part, height, width};
+    if (p->encoded) return eff_picture_part(image, box, p->encoded, &wanted, &p->scratch->images[2]);
+    if (!p->bytes) EFF_TRY(need_bytes(p));
+    *image = p->bytes;
+    *box = eff_box_of(p->part);
+    return EFF_OK;
+}
+
+static eff_status resize(picture *p, int height, int width, eff_filter filter, bool scaled)
 {
     eff_augment_scratch *s = p->scratch;
-    if (!p->bytes) EFF_TRY(need_bytes(p));
+    const eff_image *in;
+    eff_box part;
+    EFF_TRY(find_part(p, scaled ? height : p->part.height, scaled ? width : p->part.width, &in, &part));
     if (!eff_filter_is_float(filter)) {
-        EFF_TRY(eff_resize_bytes(&s->images[1], height, width, p->bytes, p->part, filter, &s->resizer));
+        EFF_TRY(eff_resize_bytes(&s->images[1], height, width, in, part, filter, &s->resizer));
         swap_images(s);
         now_bytes(p);
         return EFF_OK;
     }
     EFF_TRY(eff_buffer_reserve(&s->floats, (size_t)height * width * 3 * sizeof(float)));
     p->floats = (float *)s->floats.data;
-    EFF_TRY(eff_resize_float(p->floats, height, width, p->bytes, p->part, filter, &s->resizer));
+    EFF_TRY(eff_resize_float(p->floats, height, width, in, part, filter, &s->resizer));
+    p->encoded = NULL;
     p->bytes = NULL;
     p->height = height;
     p->width = width;
@@ -87,7 +116,7 @@ static eff_status run_resize(picture *p, const eff_step *step)
     int height = step->resize.height, width = step->resize.width;
     if (step->kind == EFF_STEP_RESIZE_SHORTER)
         eff_size_shorter(&height, &width, p->part.height, p->part.width, step->resize.height);
-    return resize(p, height, width, filter);
+    return resize(p, height, width, filter, step->resize.scaled);
 }
 
 static void choose_part(picture *p, eff_rect inside)
@@ -122,7 +151,7 @@ static void flip_floats(float *floats, int height, int width)
 static eff_status run_flip(picture *p, const eff_step *step)
 {
     if (eff_rng_uniform(p->rng) >= step->flip.probability) return EFF_OK;
-    if (!p->bytes && p->part.height == p->height && p->part.width == p->width) {
+    if (p->floats && p->part.height == p->height && p->part.width == p->width) {
         flip_floats(p->floats, p->height, p->width);
         return EFF_OK;
     }
@@ -230,6 +259,7 @@ static eff_status run_erase(picture *p, const eff_step *step, bool normalized)
 static eff_status write_output(picture *p, const eff_pipeline *pipeline, float *out, const float mean[3],
                                const float std[3])
 {
+    if (p->encoded) EFF_TRY(need_bytes(p));
     eff_rect part = p->part;
     if (part.height != pipeline->height || part.width != pipeline->width)
         return eff_fail(EFF_E_SHAPE, "augmentation pipeline: the picture has %d x %d pixels after the last step, "
@@ -271,12 +301,18 @@ static eff_status run_step(picture *p, const eff_pipeline *pipeline, const eff_s
     return EFF_OK;
 }
 
-eff_status eff_pipeline_run(const eff_pipeline *pipeline, float *out, const eff_image *in, eff_rng *rng,
+eff_status eff_pipeline_run(const eff_pipeline *pipeline, float *out, const eff_picture *in, eff_rng *rng,
                             eff_augment_scratch *scratch)
 {
     static const float zero[3] = {0.0f, 0.0f, 0.0f}, one[3] = {1.0f, 1.0f, 1.0f};
     if (!pipeline->finished) return eff_fail(EFF_E_STATE, "augmentation pipeline: not finished");
-    picture p = {in, NULL, in->height, in->width, eff_image_whole(in), scratch, rng};
+    picture p = {.bytes = in->image,
+                 .encoded = in->image ? NULL : in,
+                 .height = in->height,
+                 .width = in->width,
+                 .part = {0, 0, in->height, in->width},
+                 .scratch = scratch,
+                 .rng = rng};
     bool normalized = false;
     for (int i = 0; i < pipeline->step_count; i++)
         EFF_TRY(run_step(&p, pipeline, &pipeline->steps[i], out, &normalized));

@@ -15,6 +15,7 @@
 #include "base/rng.h"
 #include "image/image.h"
 #include "image/ops.h"
+#include "image/picture.h"
 #include "image/resize.h"
 
 /* ---- Primitives of a policy ---- */
@@ -112,6 +113,7 @@ typedef struct eff_step {
         struct {
             int height, width;
             eff_filter filter, other; /* one of the two at random; the same one twice for no choice */
+            bool scaled; /* a JPEG may be decoded at a fraction of its size, if that is not below height x width */
         } resize;
         struct {
             double probability;
@@ -172,7 +174,7 @@ typedef struct eff_augment_scratch {
 void eff_augment_scratch_free(eff_augment_scratch *scratch);
 
 /* out: [height][width][3] of eff_pipeline_size. Without a normalise step the values are 0..255. */
-eff_status eff_pipeline_run(const eff_pipeline *pipeline, float *out, const eff_image *in, eff_rng *rng,
+eff_status eff_pipeline_run(const eff_pipeline *pipeline, float *out, const eff_picture *in, eff_rng *rng,
                             eff_augment_scratch *scratch);
 
 /* Applies one operation to an image in place; `spare` are two images to overwrite. For policies and previews. */

@@ -55,6 +55,7 @@ static eff_status cifar_read(const eff_source *source, int64_t index, eff_reader
     uint8_t *pixel = reader->image.pixels;
     for (int i = 0; i < PLANE; i++)
         for (int channel = 0; channel < 3; channel++) *pixel++ = plane[channel * PLANE + i];
+    reader->picture = eff_picture_of(&reader->image);
     return EFF_OK;
 }
 

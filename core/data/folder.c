@@ -93,9 +93,11 @@ static int64_t names_find(const names *n, const char *name) /* of a sorted list;
 
 /* ---- Looking into folders ---- */
 
+/* parent/name, or name alone below no parent, or the parent for no name. */
 static eff_status join(char path[MAX_PATH], const char *parent, const char *name)
 {
-    if (snprintf(path, MAX_PATH, "%s/%s", parent, name) < MAX_PATH) return EFF_OK;
+    const char *slash = parent[0] && name[0] ? "/" : "";
+    if (snprintf(path, MAX_PATH, "%s%s%s", parent, slash, name) < MAX_PATH) return EFF_OK;
     return eff_fail(EFF_E_IO, "%s/%s: the path is too long", parent, name);
 }
 
@@ -337,7 +339,7 @@ static eff_status folder_read(const eff_source *source, int64_t index, eff_reade
     char path[MAX_PATH];
     folder_name(source, index, path, sizeof path);
     EFF_TRY(eff_buffer_read_file(&reader->file, path));
-    return eff_image_decode(&reader->image, reader->file.data, reader->file.size);
+    return eff_picture_open(&reader->picture, &reader->file);
 }
 
 static void folder_close(eff_source *source)
@@ -376,6 +378,32 @@ static eff_status fill_folder(folder *f, const char *root, const eff_folder_opti
                         f->head.classes, options->split,
                         divide ? " (JPEG or PNG, at least two of a class, and val_ratio between 0 and 1)"
                                : " (JPEG or PNG files are read)");
+    return status;
+}
+
+static eff_status fill_pictures(folder *f, const char *root)
+{
+    static const char *const classes[] = {"picture"};
+    int64_t others = 0;
+    f->root = strdup(root);
+    if (!f->root) return eff_fail(EFF_E_MEMORY, "no memory for a path");
+    EFF_TRY(eff_source_set_classes(&f->head, classes, 1));
+    EFF_TRY(collect(&f->files, root, "", &others, 0));
+    names_sort(&f->files, 0);
+    EFF_TRY(label_files(f, 0, 0));
+    f->head.count = f->files.count;
+    if (f->head.count > 0) return EFF_OK;
+    return eff_fail(EFF_E_FORMAT, "%s: no JPEG or PNG files here or in folders below (%lld others)", root,
+                    (long long)others);
+}
+
+eff_status eff_source_open_pictures(eff_source **out, const char *root)
+{
+    folder *f = eff_source_allocate(sizeof *f, &folder_ops, "pictures");
+    if (!f) return EFF_E_MEMORY;
+    eff_status status = fill_pictures(f, root);
+    if (status == EFF_OK) *out = &f->head;
+    else eff_source_release(&f->head);
     return status;
 }
 

@@ -101,7 +101,7 @@ static eff_status make_sample(worker *w, float *out, int64_t *label, int64_t ind
     EFF_TRY(eff_source_read(config->source, index, &w->reader));
     eff_rng rng;
     eff_rng_start(&rng, config->seed, EFF_RNG_AUGMENT, (uint64_t)epoch, (uint64_t)index);
-    eff_status status = eff_pipeline_run(config->pipeline, out, &w->reader.image, &rng, &w->scratch);
+    eff_status status = eff_pipeline_run(config->pipeline, out, &w->reader.picture, &rng, &w->scratch);
     if (status == EFF_OK) return EFF_OK;
     char name[512];
     eff_source_name(config->source, index, name, sizeof name);

@@ -209,7 +209,9 @@ static eff_status shapes_read(const eff_source *source, int64_t index, eff_reade
     eff_rng_start(&rng, s->seed, EFF_RNG_SYNTHETIC, (uint64_t)s->split, (uint64_t)index);
     scene picture;
     eff_scene_draw_lots(&picture, (shape_kind)shapes_label(source, index), &rng);
-    return eff_scene_render(&reader->image, (float *)reader->file.data, side, &picture);
+    EFF_TRY(eff_scene_render(&reader->image, (float *)reader->file.data, side, &picture));
+    reader->picture = eff_picture_of(&reader->image);
+    return EFF_OK;
 }
 
 static void shapes_name(const eff_source *source, int64_t index, char *text, size_t size)

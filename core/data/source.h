@@ -11,13 +11,14 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "image/image.h"
+#include "image/picture.h"
 
 /* What one thread needs to read, kept between reads. Starts as {0}. */
 typedef struct eff_reader {
-    eff_image image;  /* the picture that was read */
-    eff_buffer file;  /* its file's bytes */
-    int wanted;       /* side that the samples will have; only sources that draw their pictures look at it */
+    eff_picture picture; /* what was read, in one of these: */
+    eff_image image;
+    eff_buffer file;
+    int wanted; /* side that the samples will have; only sources that draw their pictures look at it */
 } eff_reader;
 
 void eff_reader_free(eff_reader *reader);
@@ -35,7 +36,7 @@ typedef struct eff_source_ops {
 struct eff_source {
     const eff_source_ops *ops;
     int references;
-    const char *kind; /* "folder", "cifar10", "cifar100", "shapes", "subset" */
+    const char *kind; /* "folder", "pictures", "cifar10", "cifar100", "shapes", "subset" */
     int64_t count;
     int classes;
     char **class_names;  /* [classes] */
@@ -48,7 +49,7 @@ static inline int eff_source_label(const eff_source *source, int64_t index)
     return source->ops->label(source, index);
 }
 
-/* Leaves the picture in reader->image. Messages start with its name. */
+/* Leaves the picture in reader->picture, encoded if it is a file. Messages start with its name. */
 eff_status eff_source_read(const eff_source *source, int64_t index, eff_reader *reader);
 
 /* How messages call a picture: the path, or "data_batch_1.bin, image 17". */
@@ -69,6 +70,10 @@ typedef struct eff_folder_options {
  * hidden entries are ignored; files without a known extension are looked into. The "val" folder may also be called
  * validation or valid. */
 eff_status eff_source_open_folder(eff_source **out, const char *root, const eff_folder_options *options);
+
+/* Every picture of a folder and of those below it, sorted by path, all of one class: for looking at them, not for
+ * training. */
+eff_status eff_source_open_pictures(eff_source **out, const char *root);
 
 /* The binary form of CIFAR-10 (data_batch_*.bin, test_batch.bin) or CIFAR-100 (train.bin, test.bin; fine labels),
  * told apart by what is there. split: "train", or "val" or "test" for the test images. */

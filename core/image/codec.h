@@ -4,11 +4,17 @@
 
 #include <stdbool.h>
 
-#include "image/image.h"
+#include "image/picture.h"
 
 /* With pixels == false only height and width are set. */
 eff_status eff_jpeg_decode(eff_image *out, const uint8_t *data, size_t size, bool pixels);
 eff_status eff_png_decode(eff_image *out, const uint8_t *data, size_t size, bool pixels);
+
+/* See eff_picture_part. */
+eff_status eff_jpeg_decode_part(eff_image *out, eff_box *box, const uint8_t *data, size_t size,
+                                const eff_wanted *wanted);
+eff_status eff_codec_decode_part(eff_image *out, eff_box *box, const uint8_t *data, size_t size,
+                                 const eff_wanted *wanted);
 
 /* Refuses sizes beyond the limits of image.h. */
 eff_status eff_codec_check_size(const char *format, int64_t height, int64_t width);

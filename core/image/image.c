@@ -153,6 +153,16 @@ eff_status eff_image_decode(eff_image *out, const void *data, size_t size)
     return status;
 }
 
+eff_status eff_codec_decode_part(eff_image *out, eff_box *box, const uint8_t *data, size_t size,
+                                 const eff_wanted *wanted)
+{
+    *box = eff_box_of(wanted->part);
+    if (!matches(&jpeg_signature, data, size)) return eff_image_decode(out, data, size);
+    eff_status status = eff_jpeg_decode_part(out, box, data, size, wanted);
+    if (status != EFF_OK) out->height = out->width = 0;
+    return status;
+}
+
 eff_status eff_image_decode_size(int *height, int *width, const void *data, size_t size)
 {
     eff_image header = {0};

@@ -29,6 +29,13 @@ typedef struct eff_rect {
     int y, x, height, width;
 } eff_rect;
 
+/* The same in fractions of pixels. */
+typedef struct eff_box {
+    double y, x, height, width;
+} eff_box;
+
+static inline eff_box eff_box_of(eff_rect rect) { return (eff_box){rect.y, rect.x, rect.height, rect.width}; }
+
 /* Gives the image this size; the pixels are undefined afterwards. */
 eff_status eff_image_reserve(eff_image *image, int height, int width);
 void eff_image_free(eff_image *image);

@@ -4,6 +4,7 @@
  * The library reports errors by a function that must not return; it jumps back into `run`, the one place with a
  * setjmp. Everything that must survive the jump lives in the decoder struct of the caller.
  */
+#include <math.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,9 @@
 #include <jerror.h>
 
 #include "image/codec.h"
+
+/* Smoothing chroma and the edges of a cut row reach over this many pixels. */
+enum { MARGIN = 2 };
 
 enum { MAX_SCANS = 500 }; /* a progressive file can ask for endless passes over a large image */
 
@@ -24,6 +28,8 @@ typedef struct decoder {
     char why[JMSG_LENGTH_MAX];
     eff_image *out;
     bool pixels;
+    const eff_wanted *wanted; /* or NULL: everything */
+    eff_box *box;             /* where that lies in `out` */
     eff_status status; /* of this project's own functions */
 } decoder;
 
@@ -94,6 +100,61 @@ static void read_header(decoder *d)
     d->out->width = (int)jpeg->image_width;
 }
 
+/* The largest of 8, 4, 2 and 1 by which the part can be divided. */
+static unsigned shrink_of(const eff_wanted *wanted)
+{
+    unsigned shrink = 8;
+    while (shrink > 1 && (wanted->part.height < wanted->height * (int)shrink || wanted->part.width < wanted->width * (int)shrink))
+        shrink /= 2;
+    return shrink;
+}
+
+/* The rows or columns around at .. at + length that are decoded, of `all`. */
+static void widen(JDIMENSION *first, JDIMENSION *count, double at, double length, JDIMENSION all)
+{
+    double low = floor(at) - MARGIN, high = ceil(at + length) + MARGIN;
+    *first = low > 0.0 ? (JDIMENSION)low : 0;
+    *count = (high < all ? (JDIMENSION)high : all) - *first;
+}
+
+/* Starts with what is wanted of the rows; returns how many. */
+static JDIMENSION start_part(decoder *d)
+{
+    struct jpeg_decompress_struct *jpeg = &d->jpeg;
+    eff_rect part = d->wanted->part;
+    jpeg->scale_num = 1;
+    jpeg->scale_denom = shrink_of(d->wanted);
+    jpeg_start_decompress(jpeg);
+    double shrink = jpeg->scale_denom;
+    eff_box box = {part.y / shrink, part.x / shrink, part.height / shrink, part.width / shrink};
+    JDIMENSION top, rows, left, columns;
+    widen(&top, &rows, box.y, box.height, jpeg->output_height);
+    widen(&left, &columns, box.x, box.width, jpeg->output_width);
+    if (columns < jpeg->output_width) jpeg_crop_scanline(jpeg, &left, &columns); /* makes both fit blocks */
+    if (top > 0) jpeg_skip_scanlines(jpeg, top);
+    *d->box = (eff_box){box.y - top, box.x - left, box.height, box.width};
+    return rows;
+}
+
+static JDIMENSION start_whole(decoder *d)
+{
+    jpeg_start_decompress(&d->jpeg);
+    return d->jpeg.output_height;
+}
+
+static void read_rows(decoder *d, JDIMENSION rows, bool cmyk)
+{
+    struct jpeg_decompress_struct *jpeg = &d->jpeg;
+    size_t row = (size_t)d->out->width * 3;
+    JSAMPARRAY four = NULL;
+    if (cmyk) four = jpeg->mem->alloc_sarray((j_common_ptr)jpeg, JPOOL_IMAGE, jpeg->output_width * 4, 1);
+    for (JDIMENSION y = 0; y < rows; y++) {
+        JSAMPROW target = d->out->pixels + y * row;
+        jpeg_read_scanlines(jpeg, cmyk ? four : &target, 1);
+        if (cmyk) cmyk_row(target, four[0], d->out->width);
+    }
+}
+
 static void read_pixels(decoder *d)
 {
     struct jpeg_decompress_struct *jpeg = &d->jpeg;
@@ -101,17 +162,10 @@ static void read_pixels(decoder *d)
     jpeg->out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
     jpeg->dct_method = JDCT_ISLOW;
     jpeg->do_fancy_upsampling = TRUE;
-    d->status = eff_image_reserve(d->out, d->out->height, d->out->width);
+    JDIMENSION rows = d->wanted ? start_part(d) : start_whole(d);
+    d->status = eff_image_reserve(d->out, (int)rows, (int)jpeg->output_width);
     if (d->status != EFF_OK) longjmp(d->failed, 1);
-    jpeg_start_decompress(jpeg);
-    size_t row = (size_t)d->out->width * 3;
-    JSAMPARRAY four = NULL;
-    if (cmyk) four = jpeg->mem->alloc_sarray((j_common_ptr)jpeg, JPOOL_IMAGE, jpeg->output_width * 4, 1);
-    while (jpeg->output_scanline < jpeg->output_height) {
-        JSAMPROW target = d->out->pixels + jpeg->output_scanline * row;
-        jpeg_read_scanlines(jpeg, cmyk ? four : &target, 1);
-        if (cmyk) cmyk_row(target, four[0], d->out->width);
-    }
+    read_rows(d, rows, cmyk);
 }
 
 static bool run(decoder *d)
@@ -125,24 +179,36 @@ static bool run(decoder *d)
     return true;
 }
 
+static eff_status decode(decoder *d, const uint8_t *data, size_t size)
+{
+    d->jpeg.err = jpeg_std_error(&d->errors);
+    d->errors.error_exit = on_error;
+    d->errors.emit_message = on_message;
+    d->jpeg.client_data = d;
+    d->progress.progress_monitor = on_progress;
+    d->source = (struct jpeg_source_mgr){.next_input_byte = data,
+                                         .bytes_in_buffer = size,
+                                         .init_source = source_nothing,
+                                         .fill_input_buffer = source_fill,
+                                         .skip_input_data = source_skip,
+                                         .resync_to_restart = jpeg_resync_to_restart,
+                                         .term_source = source_nothing};
+    bool done = run(d);
+    jpeg_destroy_decompress(&d->jpeg);
+    if (done) return EFF_OK;
+    if (d->status != EFF_OK) return d->status;
+    return eff_fail(EFF_E_FORMAT, "damaged JPEG: %s", d->why);
+}
+
 eff_status eff_jpeg_decode(eff_image *out, const uint8_t *data, size_t size, bool pixels)
 {
     decoder d = {.out = out, .pixels = pixels};
-    d.jpeg.err = jpeg_std_error(&d.errors);
-    d.errors.error_exit = on_error;
-    d.errors.emit_message = on_message;
-    d.jpeg.client_data = &d;
-    d.progress.progress_monitor = on_progress;
-    d.source = (struct jpeg_source_mgr){.next_input_byte = data,
-                                        .bytes_in_buffer = size,
-                                        .init_source = source_nothing,
-                                        .fill_input_buffer = source_fill,
-                                        .skip_input_data = source_skip,
-                                        .resync_to_restart = jpeg_resync_to_restart,
-                                        .term_source = source_nothing};
-    bool done = run(&d);
-    jpeg_destroy_decompress(&d.jpeg);
-    if (done) return EFF_OK;
-    if (d.status != EFF_OK) return d.status;
-    return eff_fail(EFF_E_FORMAT, "damaged JPEG: %s", d.why);
+    return decode(&d, data, size);
+}
+
+eff_status eff_jpeg_decode_part(eff_image *out, eff_box *box, const uint8_t *data, size_t size,
+                                const eff_wanted *wanted)
+{
+    decoder d = {.out = out, .pixels = true, .wanted = wanted, .box = box};
+    return decode(&d, data, size);
 }

@@ -26,20 +26,32 @@ void eff_resizer_free(eff_resizer *resizer)
     eff_buffer_free(&resizer->rows);
 }
 
-static eff_status check(int height, int width, const eff_image *in, eff_rect part)
+static eff_status check(int height, int width, const eff_image *in, eff_box part)
 {
     if (height < 1 || width < 1 || (int64_t)height * width > EFF_IMAGE_MAX_PIXELS)
         return eff_fail(EFF_E_ARGUMENT, "resize: the target size is %d x %d", height, width);
-    if (part.y < 0 || part.x < 0 || part.height < 1 || part.width < 1 || part.y > in->height - part.height ||
-        part.x > in->width - part.width)
-        return eff_fail(EFF_E_ARGUMENT, "resize: the part %d x %d at (%d, %d) leaves the image of %d x %d pixels",
+    if (!(part.y >= 0 && part.x >= 0 && part.height > 0 && part.width > 0 && part.y + part.height <= in->height &&
+          part.x + part.width <= in->width))
+        return eff_fail(EFF_E_ARGUMENT, "resize: the part %g x %g at (%g, %g) leaves the image of %d x %d pixels",
                         part.height, part.width, part.y, part.x, in->height, in->width);
     return EFF_OK;
 }
 
-static const uint8_t *row_of(const eff_image *in, eff_rect part, int y)
+/* One axis of a part: the pixels first .. first+count-1 that it touches, and where it lies in them. */
+typedef struct span {
+    int first, count;
+    double at, length; /* at: from the edge of the first pixel */
+} span;
+
+static span span_of(double at, double length)
 {
-    return in->pixels + ((size_t)(part.y + y) * in->width + part.x) * 3;
+    int first = (int)floor(at);
+    return (span){first, (int)ceil(at + length) - first, at - first, length};
+}
+
+static const uint8_t *pixel_at(const eff_image *in, int y, int x)
+{
+    return in->pixels + ((size_t)y * in->width + x) * 3;
 }
 
 /* ---- TensorFlow ---- */
@@ -54,13 +66,13 @@ typedef struct taps {
 
 static int clamp_index(int i, int n) { return i < 0 ? 0 : i >= n ? n - 1 : i; }
 
-static void bilinear_taps(taps *t, int out, int in)
+static void bilinear_taps(taps *t, int out, span in)
 {
-    float scale = (float)in / (float)out;
+    float scale = (float)in.length / (float)out, shift = (float)in.at;
     for (int i = 0; i < out; i++) {
-        float at = ((float)i + 0.5f) * scale - 0.5f, low = floorf(at);
-        t[i].at[0] = clamp_index((int)low, in);
-        t[i].at[1] = clamp_index((int)ceilf(at), in);
+        float at = ((float)i + 0.5f) * scale - 0.5f + shift, low = floorf(at);
+        t[i].at[0] = clamp_index((int)low, in.count);
+        t[i].at[1] = clamp_index((int)ceilf(at), in.count);
         t[i].weight[1] = at - low;
     }
 }
@@ -69,18 +81,18 @@ static float cubic_near(float x, float a) { return ((a + 2.0f) * x - (a + 3.0f))
 static float cubic_far(float x, float a) { return ((a * x - 5.0f * a) * x + 8.0f * a) * x - 4.0f * a; }
 
 /* TensorFlow takes the weights from a table of 1024 steps a pixel. */
-static void bicubic_taps(taps *t, int out, int in)
+static void bicubic_taps(taps *t, int out, span in)
 {
     const float a = -0.75f;
-    float scale = (float)in / (float)out;
+    float scale = (float)in.length / (float)out, shift = (float)in.at;
     for (int i = 0; i < out; i++) {
-        float at = (float)i * scale;
+        float at = (float)i * scale + shift;
         int low = (int)floorf(at);
         float x = (float)lrintf((at - (float)low) * CUBIC_TABLE) / CUBIC_TABLE, rest = 1.0f - x;
         float weights[MAX_TAPS] = {cubic_far(x + 1.0f, a), cubic_near(x, a), cubic_near(rest, a),
                                    cubic_far(rest + 1.0f, a)};
         for (int k = 0; k < MAX_TAPS; k++) {
-            t[i].at[k] = clamp_index(low - 1 + k, in);
+            t[i].at[k] = clamp_index(low - 1 + k, in.count);
             t[i].weight[k] = weights[k];
         }
     }
@@ -117,7 +129,7 @@ static void bicubic_row(float *out, const uint8_t *const rows[MAX_TAPS], const f
     }
 }
 
-eff_status eff_resize_float(float *out, int height, int width, const eff_image *in, eff_rect part, eff_filter filter,
+eff_status eff_resize_float(float *out, int height, int width, const eff_image *in, eff_box part, eff_filter filter,
                             eff_resizer *resizer)
 {
     EFF_TRY(check(height, width, in, part));
@@ -125,19 +137,20 @@ eff_status eff_resize_float(float *out, int height, int width, const eff_image *
         return eff_fail(EFF_E_ARGUMENT, "resize: %s gives bytes, not floats", eff_filter_name(filter));
     EFF_TRY(eff_buffer_reserve(&resizer->weights, (size_t)(height + width) * sizeof(taps)));
     taps *rows = (taps *)resizer->weights.data, *columns = rows + height;
+    span down = span_of(part.y, part.height), across = span_of(part.x, part.width);
     if (filter == EFF_FILTER_TF_BILINEAR) {
-        bilinear_taps(rows, height, part.height);
-        bilinear_taps(columns, width, part.width);
+        bilinear_taps(rows, height, down);
+        bilinear_taps(columns, width, across);
         for (int y = 0; y < height; y++)
-            bilinear_row(out + (size_t)y * width * 3, row_of(in, part, rows[y].at[0]), row_of(in, part, rows[y].at[1]),
-                         rows[y].weight[1], columns, width);
+            bilinear_row(out + (size_t)y * width * 3, pixel_at(in, down.first + rows[y].at[0], across.first),
+                         pixel_at(in, down.first + rows[y].at[1], across.first), rows[y].weight[1], columns, width);
         return EFF_OK;
     }
-    bicubic_taps(rows, height, part.height);
-    bicubic_taps(columns, width, part.width);
+    bicubic_taps(rows, height, down);
+    bicubic_taps(columns, width, across);
     for (int y = 0; y < height; y++) {
         const uint8_t *four[MAX_TAPS];
-        for (int k = 0; k < MAX_TAPS; k++) four[k] = row_of(in, part, rows[y].at[k]);
+        for (int k = 0; k < MAX_TAPS; k++) four[k] = pixel_at(in, down.first + rows[y].at[k], across.first);
         bicubic_row(out + (size_t)y * width * 3, four, rows[y].weight, columns, width);
     }
     return EFF_OK;
@@ -169,18 +182,18 @@ static double cubic_filter(double x)
     return 0.0;
 }
 
-static double filter_support(eff_filter filter, int out, int in)
+static double filter_support(eff_filter filter, int out, double in)
 {
-    double scale = (double)in / out;
+    double scale = in / out;
     return (filter == EFF_FILTER_PIL_BICUBIC ? 2.0 : 1.0) * (scale < 1.0 ? 1.0 : scale);
 }
 
-static int axis_stride(eff_filter filter, int out, int in)
+static int axis_stride(eff_filter filter, int out, double in)
 {
     return (int)ceil(filter_support(filter, out, in)) * 2 + 1;
 }
 
-static size_t axis_words(eff_filter filter, int out, int in)
+static size_t axis_words(eff_filter filter, int out, double in)
 {
     return (size_t)out * (2 + (size_t)axis_stride(filter, out, in));
 }
@@ -191,16 +204,17 @@ static int32_t to_fixed(double weight)
     return (int32_t)(scaled < 0.0 ? scaled - 0.5 : scaled + 0.5);
 }
 
-static axis make_axis(int32_t *memory, eff_filter filter, int out, int in)
+static axis make_axis(int32_t *memory, eff_filter filter, int out, span in)
 {
     double (*weigh)(double) = filter == EFF_FILTER_PIL_BICUBIC ? cubic_filter : triangle_filter;
-    double scale = (double)in / out, stretch = scale < 1.0 ? 1.0 : scale, support = filter_support(filter, out, in);
-    axis a = {memory, memory + out, memory + 2 * (size_t)out, axis_stride(filter, out, in)};
+    double scale = in.length / out, stretch = scale < 1.0 ? 1.0 : scale;
+    double support = filter_support(filter, out, in.length);
+    axis a = {memory, memory + out, memory + 2 * (size_t)out, axis_stride(filter, out, in.length)};
     for (int i = 0; i < out; i++) {
-        double center = (i + 0.5) * scale, sum = 0.0, inverse = 1.0 / stretch;
+        double center = (i + 0.5) * scale + in.at, sum = 0.0, inverse = 1.0 / stretch;
         int low = (int)(center - support + 0.5), high = (int)(center + support + 0.5);
         if (low < 0) low = 0;
-        if (high > in) high = in;
+        if (high > in.count) high = in.count;
         a.first[i] = low;
         a.count[i] = high - low;
         for (int k = 0; k < high - low; k++) sum += weigh((k + low - center + 0.5) * inverse);
@@ -244,23 +258,24 @@ static void squeeze_column(uint8_t *out, int32_t *sums, const uint8_t *in, size_
     for (size_t i = 0; i < row; i++) out[i] = from_fixed(sums[i]);
 }
 
-eff_status eff_resize_bytes(eff_image *out, int height, int width, const eff_image *in, eff_rect part,
+eff_status eff_resize_bytes(eff_image *out, int height, int width, const eff_image *in, eff_box part,
                             eff_filter filter, eff_resizer *resizer)
 {
     EFF_TRY(check(height, width, in, part));
     if (eff_filter_is_float(filter))
         return eff_fail(EFF_E_ARGUMENT, "resize: %s gives floats, not bytes", eff_filter_name(filter));
+    span down_span = span_of(part.y, part.height), across_span = span_of(part.x, part.width);
     size_t down_words = axis_words(filter, height, part.height), across_words = axis_words(filter, width, part.width);
     size_t row = (size_t)width * 3;
     EFF_TRY(eff_image_reserve(out, height, width));
     EFF_TRY(eff_buffer_reserve(&resizer->weights, (down_words + across_words + row) * sizeof(int32_t)));
-    EFF_TRY(eff_buffer_reserve(&resizer->rows, (size_t)part.height * row));
+    EFF_TRY(eff_buffer_reserve(&resizer->rows, (size_t)down_span.count * row));
     int32_t *memory = (int32_t *)resizer->weights.data, *sums = memory + down_words + across_words;
-    axis down = make_axis(memory, filter, height, part.height);
-    axis across = make_axis(memory + down_words, filter, width, part.width);
+    axis down = make_axis(memory, filter, height, down_span);
+    axis across = make_axis(memory + down_words, filter, width, across_span);
     int last = height - 1, first_row = down.first[0], end_row = down.first[last] + down.count[last];
     for (int y = first_row; y < end_row; y++)
-        squeeze_row(resizer->rows.data + y * row, row_of(in, part, y), &across, width);
+        squeeze_row(resizer->rows.data + y * row, pixel_at(in, down_span.first + y, across_span.first), &across, width);
     for (int y = 0; y < height; y++)
         squeeze_column(out->pixels + y * row, sums, resizer->rows.data + down.first[y] * row, row,
                        down.weight + (size_t)y * down.stride, down.count[y]);

@@ -2,7 +2,7 @@
  * which the part is chosen.
  *
  * TensorFlow samples the source at points (no antialiasing) and gives floats; Pillow averages over the area that an
- * output pixel covers and rounds to 8 bits. Both see only the pixels inside the part, as if it had been cut out
+ * output pixel covers and rounds to 8 bits. Both see only the pixels that the part touches, as if it had been cut out
  * first. A model should be evaluated with the rule that it was trained with.
  */
 #ifndef EFF_IMAGE_RESIZE_H
@@ -33,11 +33,11 @@ typedef struct eff_resizer {
 void eff_resizer_free(eff_resizer *resizer);
 
 /* TF filters: out[height][width][3] in units of pixel values (bicubic may leave 0..255). */
-eff_status eff_resize_float(float *out, int height, int width, const eff_image *in, eff_rect part, eff_filter filter,
+eff_status eff_resize_float(float *out, int height, int width, const eff_image *in, eff_box part, eff_filter filter,
                             eff_resizer *resizer);
 
 /* Pillow filters. out != in. */
-eff_status eff_resize_bytes(eff_image *out, int height, int width, const eff_image *in, eff_rect part,
+eff_status eff_resize_bytes(eff_image *out, int height, int width, const eff_image *in, eff_box part,
                             eff_filter filter, eff_resizer *resizer);
 
 /* ---- Which part ---- */

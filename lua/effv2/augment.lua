@@ -14,6 +14,7 @@ local augment = {
     steps = steps,
     randaugment = steps.randaugment,
     autoaugment = steps.autoaugment,
+    trivialaugment = steps.trivialaugment,
     register = operations.register,
     operations = operations.list,
     operation = operations.find,
@@ -98,7 +99,7 @@ function augment.is_pipeline(value)
 end
 
 local function crop_steps(o)
-    local resize = steps.resize { filter = o.filter }
+    local resize = steps.resize { filter = o.filter, scaled = o.scaled }
     return choose("augment.train: unknown crop", o.crop, {
         random_resized = { steps.random_crop { area = o.area, aspect = o.aspect }, resize },
         pad = { steps.pad_crop { pad = o.pad }, resize },
@@ -109,12 +110,13 @@ end
 --- The pipeline of training: crop, resize, flip, RandAugment, cutout, normalise (the official order).
 -- @param given size; crop = "random_resized" (official), "pad" (a border of `pad` = 4 pixels on the picture as it is,
 -- then a crop of its old size: CIFAR) or "none" (the whole picture, squashed); area = { 0.05, 1 }, aspect =
--- { 0.75, 1.333 }; filter = "tf_bilinear"; flip = 0.5; randaugment = nil or { n = 2, magnitude = 10, ... } or a number,
--- the magnitude; cutout = 0 (side in pixels); normalise = "official", see augment.steps.normalise
+-- { 0.75, 1.333 }; filter = "tf_bilinear"; scaled = true, see augment.steps.resize; flip = 0.5; randaugment = nil,
+-- { n = 2, magnitude = 10, ... }, a number, the magnitude, or another policy, such as augment.trivialaugment(); cutout = 0
+-- (side in pixels); normalise = "official", see augment.steps.normalise
 function augment.train(given)
     local o = keys.check("augment.train", given, {
         size = keys.none, crop = "random_resized", area = { 0.05, 1 }, aspect = { 0.75, 1.333 }, pad = 4,
-        filter = "tf_bilinear", flip = 0.5, randaugment = keys.none, cutout = 0, normalise = keys.none,
+        filter = "tf_bilinear", scaled = true, flip = 0.5, randaugment = keys.none, cutout = 0, normalise = keys.none,
     })
     local list = { size = o.size, unpack(crop_steps(o)) }
     if o.flip > 0 then

@@ -148,6 +148,12 @@ function data.open(path, options)
     return setmetatable(dataset, Dataset)
 end
 
+--- Every picture of a folder and of the folders below it, whatever their classes: a source with one class.
+-- @return the source; or nil, message, code
+function data.pictures(path)
+    return core.open_source { kind = "pictures", path = expand_home(path) }
+end
+
 --- The pictures that a model is judged by: a source. Of a folder those below its val, or all where it has none.
 -- @param path as for data.open
 -- @return the source; or nil, message, code

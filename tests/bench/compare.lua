@@ -8,6 +8,9 @@
 -- is effv2's images per second over the peer's. The last line is a JSON object.
 local effv2 = require "effv2"
 
+local here = debug.getinfo(1, "S").source:match "^@(.*/)" or "./"
+local runs = dofile(here .. "pairs.lua")
+
 local cfg = effv2.config {
     model = "efficientnetv2-s", image = 128, batch = 16, threads = 2, steps = 10, warmup = 3, rounds = 3,
     mode = effv2.config.choice("train", { "train", "infer" }),
@@ -24,8 +27,6 @@ local cfg = effv2.config {
     },
 }
 
-local here = debug.getinfo(1, "S").source:match "^@(.*/)" or "./"
-
 local torch = { script = "torch_step.py", words = "layout=channels_last" }
 local PEERS = {
     torch = torch,
@@ -41,18 +42,7 @@ local PEERS = {
 
 -- ---- runs -------------------------------------------------------------------------------------------
 
-local function output_of(command)
-    local pipe = assert(io.popen(command))
-    local text = pipe:read "*a"
-    pipe:close()
-    return text
-end
-
-local program = output_of "readlink /proc/$PPID/exe":match "[^\n]+"
-
-local function quoted(path)
-    return "'" .. path:gsub("'", "'\\''") .. "'"
-end
+local quoted = runs.quoted
 
 local function common_words()
     local words = {}
@@ -62,68 +52,25 @@ local function common_words()
     return table.concat(words, " ")
 end
 
+local own = ("%s %strain_step.lua %s"):format(quoted(runs.program()), quoted(here), common_words())
+
 local function command_of(peer)
-    if peer == "effv2" then
-        return ("%s %strain_step.lua %s"):format(quoted(program), quoted(here), common_words())
-    end
     local entry = PEERS[peer]
-    return ("%s -B %speers/%s %s %s"):format(quoted(entry.python or cfg.env .. "/bin/python"), quoted(here), entry.script,
-        common_words(), entry.words)
-end
-
---- The object of a process's last line; an error with what it said when there is none.
-local function run(peer)
-    local log = os.tmpname()
-    local text = output_of(("EFFV2_PEERS=%s %s 2>%s"):format(quoted(cfg.env), command_of(peer), log))
-    local result = effv2.json_decode(text:match "([^\n]*)\n*$")
-    local said = effv2.read_file(log) or ""
-    os.remove(log)
-    if type(result) ~= "table" or not result.images_per_s then
-        error(("%s gave no result. It was run as\n%s\nand said\n%s"):format(peer, command_of(peer), said), 0)
-    end
-    return result
-end
-
-local function run_pair(peer, round)
-    if round % 2 == 1 then
-        local ours = run "effv2"
-        return ours, run(peer)
-    end
-    local theirs = run(peer)
-    return run "effv2", theirs
+    return ("EFFV2_PEERS=%s %s -B %speers/%s %s %s"):format(quoted(cfg.env), quoted(entry.python or cfg.env .. "/bin/python"),
+        quoted(here), entry.script, common_words(), entry.words)
 end
 
 -- ---- results ----------------------------------------------------------------------------------------
 
-local function median(list)
-    local sorted = { unpack(list) }
-    table.sort(sorted)
-    local n = #sorted
-    return (sorted[math.ceil(n / 2)] + sorted[math.floor(n / 2) + 1]) / 2
-end
-
-local function column(pairs_of, f)
-    local values = {}
-    for i, pair in ipairs(pairs_of) do
-        values[i] = f(pair)
-    end
-    return values
-end
-
-local function summary_of(peer, pairs_of)
-    local ratios = column(pairs_of, function(p) return p.ours.images_per_s / p.theirs.images_per_s end)
-    table.sort(ratios)
-    return {
-        peer = peer, version = pairs_of[1].theirs.version, layout = pairs_of[1].theirs.layout,
-        images_per_s = median(column(pairs_of, function(p) return p.theirs.images_per_s end)),
-        effv2_images_per_s = median(column(pairs_of, function(p) return p.ours.images_per_s end)),
-        ratio = median(ratios), least_ratio = ratios[1], largest_ratio = ratios[#ratios],
-        peak_rss_mb = median(column(pairs_of, function(p) return p.theirs.peak_rss_mb end)),
-        start_rss_mb = median(column(pairs_of, function(p) return p.theirs.start_rss_mb end)),
-        effv2_peak_rss_mb = median(column(pairs_of, function(p) return p.ours.peak_rss_mb end)),
-        effv2_gflops = median(column(pairs_of, function(p) return p.ours.gflops end)),
-        effv2_fraction_of_peak = median(column(pairs_of, function(p) return p.ours.fraction_of_peak end)),
-    }
+local function summary_of(peer, list)
+    local summary = runs.rates(list)
+    summary.peer, summary.version, summary.layout = peer, list[1].theirs.version, list[1].theirs.layout
+    summary.peak_rss_mb = runs.median(list, function(p) return p.theirs.peak_rss_mb end)
+    summary.start_rss_mb = runs.median(list, function(p) return p.theirs.start_rss_mb end)
+    summary.effv2_peak_rss_mb = runs.median(list, function(p) return p.ours.peak_rss_mb end)
+    summary.effv2_gflops = runs.median(list, function(p) return p.ours.gflops end)
+    summary.effv2_fraction_of_peak = runs.median(list, function(p) return p.ours.fraction_of_peak end)
+    return summary
 end
 
 local HEADER = "| model, image, batch, mode, threads | peer | its img/s | effv2 img/s | ratio (least to largest) "
@@ -136,24 +83,19 @@ local function row_of(s)
         s.effv2_peak_rss_mb, 100 * s.effv2_fraction_of_peak)
 end
 
-for _, peer in ipairs(cfg.peers) do
-    if not PEERS[peer] then
-        error(("peers: unknown peer '%s'; --help lists them"):format(peer), 0)
+local peers = {}
+for i, name in ipairs(cfg.peers) do
+    if not PEERS[name] then
+        error(("peers: unknown peer '%s'; --help lists them"):format(name), 0)
     end
+    peers[i] = { name = name, command = command_of(name) }
 end
 
-local found = {}
-for round = 1, cfg.rounds do
-    for _, peer in ipairs(cfg.peers) do
-        local ours, theirs = run_pair(peer, round)
-        found[peer] = found[peer] or {}
-        table.insert(found[peer], { ours = ours, theirs = theirs })
-        print(("round %d  %-24s  effv2 %7.2f  peer %7.2f img/s  ratio %.2f  RSS %.0f and %.0f MB"):format(round, peer,
-            ours.images_per_s, theirs.images_per_s, ours.images_per_s / theirs.images_per_s, ours.peak_rss_mb,
-            theirs.peak_rss_mb))
-        io.stdout:flush()
-    end
-end
+local found = runs.alternate(own, peers, cfg.rounds, function(round, name, ours, theirs)
+    print(("round %d  %-24s  effv2 %7.2f  peer %7.2f img/s  ratio %.2f  RSS %.0f and %.0f MB"):format(round, name,
+        ours.images_per_s, theirs.images_per_s, ours.images_per_s / theirs.images_per_s, ours.peak_rss_mb,
+        theirs.peak_rss_mb))
+end)
 
 local rows, summaries = {}, {}
 for i, peer in ipairs(cfg.peers) do

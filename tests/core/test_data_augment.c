@@ -27,6 +27,12 @@ static eff_pipeline *build(const eff_step *steps, int n)
     return p;
 }
 
+static eff_status run_on(eff_pipeline *p, float *out, const eff_image *image, eff_rng *rng, eff_augment_scratch *scratch)
+{
+    eff_picture picture = eff_picture_of(image);
+    return eff_pipeline_run(p, out, &picture, rng, scratch);
+}
+
 /* Runs sample `index` and gives the floats to the caller. */
 static float *run(eff_pipeline *p, const eff_image *image, uint64_t index)
 {
@@ -36,7 +42,7 @@ static float *run(eff_pipeline *p, const eff_image *image, uint64_t index)
     eff_pipeline_size(p, &height, &width);
     float *out = malloc((size_t)height * width * 3 * sizeof *out);
     eff_rng_start(&rng, 5, EFF_RNG_AUGMENT, 0, index);
-    assert_int_equal(eff_pipeline_run(p, out, image, &rng, &scratch), EFF_OK);
+    assert_int_equal(run_on(p, out, image, &rng, &scratch), EFF_OK);
     eff_augment_scratch_free(&scratch);
     return out;
 }
@@ -125,7 +131,7 @@ static void test_center_crops(void **state)
     eff_image small = {0};
     eff_resizer resizer = {0};
     eff_rect whole = eff_image_whole(&image);
-    assert_int_equal(eff_resize_bytes(&small, 10, 15, &image, whole, EFF_FILTER_PIL_BICUBIC, &resizer), EFF_OK);
+    assert_int_equal(eff_resize_bytes(&small, 10, 15, &image, eff_box_of(whole), EFF_FILTER_PIL_BICUBIC, &resizer), EFF_OK);
     for (int y = 0; y < 8; y++) /* (10 - 8) / 2 = 1; (15 - 8) / 2 = 3.5, rounded to even: 4 */
         for (int i = 0; i < 24; i++)
             assert_float_equal(out[y * 24 + i], small.pixels[((1 + y) * 15 + 4) * 3 + i], 0.0f);
@@ -354,16 +360,16 @@ static void test_depends_on_stream_alone(void **state)
     eff_rng rng;
     for (int i = 0; i < 3; i++) { /* a used scratch leaves no trace */
         eff_rng_start(&rng, 5, EFF_RNG_AUGMENT, 0, 99);
-        assert_int_equal(eff_pipeline_run(p, again, &other, &rng, &scratch), EFF_OK);
+        assert_int_equal(run_on(p, again, &other, &rng, &scratch), EFF_OK);
         eff_rng_start(&rng, 5, EFF_RNG_AUGMENT, 0, 3);
-        assert_int_equal(eff_pipeline_run(p, again, &image, &rng, &scratch), EFF_OK);
+        assert_int_equal(run_on(p, again, &image, &rng, &scratch), EFF_OK);
         assert_memory_equal(again, first, sizeof again);
     }
     assert_memory_not_equal(first, different, sizeof again);
     int64_t allocations = 0;
     for (uint64_t i = 0; i < 100; i++) { /* samples that were seen before need no new memory */
         eff_rng_start(&rng, 5, EFF_RNG_AUGMENT, 0, i % 50);
-        assert_int_equal(eff_pipeline_run(p, again, &image, &rng, &scratch), EFF_OK);
+        assert_int_equal(run_on(p, again, &image, &rng, &scratch), EFF_OK);
         if (i == 49) allocations = eff_pool_get_stats().system_allocs;
     }
     assert_int_equal(eff_pool_get_stats().system_allocs, allocations);
@@ -424,7 +430,7 @@ static void test_mistakes(void **state)
     float out[8 * 8 * 3];
     make_image(&small, 4, 20);
     eff_rng_start(&rng, 0, EFF_RNG_AUGMENT, 0, 0);
-    assert_int_equal(eff_pipeline_run(p, out, &small, &rng, &scratch), EFF_E_SHAPE);
+    assert_int_equal(run_on(p, out, &small, &rng, &scratch), EFF_E_SHAPE);
     assert_non_null(strstr(eff_message(), "4 x 8"));
     eff_image_free(&small);
     eff_augment_scratch_free(&scratch);

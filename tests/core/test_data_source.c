@@ -106,6 +106,14 @@ static void assert_name(const eff_source *source, int64_t index, const char *par
     assert_string_equal(name, below(part));
 }
 
+static void read_pixels(const eff_source *source, int64_t index, eff_reader *reader)
+{
+    const eff_image *image;
+    assert_int_equal(eff_source_read(source, index, reader), EFF_OK);
+    assert_int_equal(eff_picture_whole(&image, &reader->picture, &reader->image), EFF_OK);
+    assert_ptr_equal(image, &reader->image);
+}
+
 static void test_folder(void **state)
 {
     eff_reader reader = {0};
@@ -132,7 +140,7 @@ static void test_folder(void **state)
     for (int i = 0; i < 5; i++) {
         assert_name(source, i, names[i]);
         assert_int_equal(eff_source_label(source, i), i < 3 ? 0 : 1);
-        assert_int_equal(eff_source_read(source, i, &reader), EFF_OK);
+        read_pixels(source, i, &reader);
         assert_int_equal(reader.image.pixels[0], levels[i]);
     }
     assert_non_null(strstr(source->notice, "class \"dog\": 1 files are neither"));
@@ -143,6 +151,30 @@ static void test_folder(void **state)
     assert_int_equal(eff_source_label(source, 1), 1);
     assert_null(source->notice);
     eff_source_release(source);
+    eff_reader_free(&reader);
+}
+
+static void test_pictures(void **state)
+{
+    eff_reader reader = {0};
+    eff_source *source = NULL;
+    (void)state;
+    assert_int_equal(eff_source_open_pictures(&source, below("")), EFF_E_FORMAT);
+    assert_non_null(strstr(eff_message(), "no JPEG or PNG files"));
+    make_picture("b.png", 11);
+    make_picture("a/z.png", 10);
+    make_bytes("notes.txt", "hello", 5);
+    assert_int_equal(eff_source_open_pictures(&source, below("")), EFF_OK);
+    assert_int_equal(source->classes, 1);
+    assert_int_equal(source->count, 2);
+    const int levels[2] = {10, 11};
+    for (int i = 0; i < 2; i++) {
+        read_pixels(source, i, &reader);
+        assert_int_equal(reader.image.pixels[0], levels[i]);
+        assert_int_equal(eff_source_label(source, i), 0);
+    }
+    eff_source_release(source);
+    assert_int_equal(eff_source_open_pictures(&source, below("none")), EFF_E_IO);
     eff_reader_free(&reader);
 }
 
@@ -220,7 +252,7 @@ static void test_divided_folder(void **state)
             eff_source_name(source, i, one, sizeof one);
             eff_source_name(again, i, two, sizeof two);
             assert_string_equal(one, two);
-            assert_int_equal(eff_source_read(source, i, &reader), EFF_OK);
+            read_pixels(source, i, &reader);
             seen[reader.image.pixels[0]]++;
         }
         eff_source_release(source);
@@ -444,6 +476,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_folder, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(test_pictures, make_root, remove_root),
         cmocka_unit_test_setup_teardown(test_unreadable_is_named, make_root, remove_root),
         cmocka_unit_test_setup_teardown(test_folder_mistakes, make_root, remove_root),
         cmocka_unit_test_setup_teardown(test_divided_folder, make_root, remove_root),

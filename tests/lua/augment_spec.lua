@@ -153,6 +153,70 @@ describe("RandAugment", function()
     end)
 end)
 
+describe("policies", function()
+    --- The operations that the core gets of a step, at 64 pixels.
+    local function groups_of(step)
+        return step.build(64).operations
+    end
+
+    it("draw noisy magnitudes around one", function()
+        local groups = groups_of(augment.randaugment { magnitude = 9, noise = 0.5, dialect = "timm" })
+        assert.is_equal(15 * 64, #groups)
+        local sum, squares, n = 0, 0, 0
+        for _, group in ipairs(groups) do
+            if group[1].name == "shear_x" then
+                local magnitude = group[1].args[1] / 0.3 * 10
+                sum, squares, n = sum + magnitude, squares + magnitude ^ 2, n + 1
+            end
+        end
+        assert.is_equal(64, n)
+        assert.is_near(9, sum / n, 0.02) -- a few are cut off at 10
+        assert.is_near(0.5, math.sqrt(squares / n - (sum / n) ^ 2), 0.03)
+        assert.is_equal(0.5, groups[1][1].probability)
+        assert.matches("noise is %-1", message_of(augment.randaugment, { noise = -1 }))
+    end)
+
+    it("of TrivialAugment are every operation at every magnitude", function()
+        local groups, strongest = groups_of(augment.trivialaugment()), {}
+        assert.is_equal(14 * 31, #groups)
+        for _, group in ipairs(groups) do
+            strongest[group[1].name] = group[1].args and group[1].args[1]
+        end
+        local wanted = { shear_x = 0.99, translate_y = 32, rotate = 135, color = 1.99, posterize = 2, solarize = 0 }
+        for name, value in pairs(wanted) do
+            assert.is_near(value, strongest[name], 1e-12)
+        end
+    end)
+
+    it("of AutoAugment are the official ones, torchvision's, or one's own", function()
+        local v0, imagenet = groups_of(augment.autoaugment()), groups_of(augment.autoaugment { policy = "imagenet" })
+        assert.is_equal(25, #v0)
+        assert.is_equal(25, #imagenet)
+        assert.is_same({ "posterize", 0.4, { 4 } }, { imagenet[1][1].name, imagenet[1][1].probability, imagenet[1][1].args })
+        assert.is_same({ 30 }, imagenet[1][2].args)
+        assert.is_near(1.8, imagenet[15][2].args[1], 1e-12) -- contrast at 8 of 9
+        local own = groups_of(augment.autoaugment { policy = { { { "rotate", 0.3, 10 } } } })
+        assert.is_same({ "rotate", 0.3, { 30 } }, { own[1][1].name, own[1][1].probability, own[1][1].args })
+        assert.matches("unknown policy 'v1' %(did you mean v0%?%)", message_of(augment.autoaugment, { policy = "v1" }))
+    end)
+
+    it("run", function()
+        for _, policy in ipairs { augment.trivialaugment(), augment.autoaugment { policy = "imagenet" },
+            augment.randaugment { noise = 0.5, dialect = "timm_inc" } } do
+            local pipeline = augment.pipeline { steps.resize {}, policy, size = 16 }
+            local seen = {}
+            for index = 1, 40 do
+                seen[pipeline(gradient(16, 16), { index = index }):tobytes()] = true
+            end
+            local different = 0
+            for _ in pairs(seen) do
+                different = different + 1
+            end
+            assert.is_true(different > 10, policy.name)
+        end
+    end)
+end)
+
 describe("augment.register", function()
     it("adds an operation made of a primitive", function()
         augment.register { name = "spec_invert_above", primitive = "solarize", argument = function(m)

@@ -1,5 +1,6 @@
 --- The benches run and say what they promise; how fast, they are asked by hand.
 local effv2 = require "effv2"
+local recipes = dofile "tests/lua/support_recipes.lua"
 local support = dofile "tests/lua/support_training.lua"
 
 local function result_of(arguments)
@@ -44,5 +45,16 @@ describe("the bench of", function()
             assert.is_equal(1, count, shape)
         end
         assert.is_true(result.peak_gflops > 0 and result.read_gb_s > 0)
+    end)
+
+    it("the loader reads every picture", function()
+        local folder = recipes.folder()
+        for _, magnitude in ipairs { 0, 10 } do
+            local result = result_of(("loader.lua data='%s/data' image=32 epochs=1 batch=4 randaugment=%d")
+                :format(folder, magnitude))
+            assert.is_true(result.images_per_s > 0)
+            assert.is_equal(12, result.pictures)
+            assert.is_equal(magnitude, result.randaugment)
+        end
     end)
 end)

@@ -134,51 +134,67 @@ randaugment.timm_inc = {
 
 -- ---- torchvision ----
 
---- The straight line from 0 at magnitude 0 to `full` at 30.
-local function thirtieths(full)
-    return function(magnitude)
-        return magnitude / 30 * full
+--- torchvision's 14 operations, each as strong as its argument here says at magnitude `strongest`.
+local function torchvision_operations(strongest, o)
+    local function line(full)
+        return function(magnitude)
+            return magnitude / strongest * full
+        end
     end
-end
-
-local function torchvision_blend(magnitude)
-    return 1 + magnitude / 30 * 0.9
-end
-
-local function torchvision_translate(magnitude, size)
-    return floor(magnitude / 30 * 150 / 331 * size)
-end
-
---- torchvision's RandAugment: 14 operations, magnitudes 0 to 30, black behind warps.
-randaugment.torchvision = {
-    operations = {
+    local function blend(magnitude)
+        return 1 + magnitude / strongest * o.blend
+    end
+    local function translate(magnitude, size)
+        return floor(magnitude / strongest * o.translate(size))
+    end
+    return {
         operation "identity",
-        operation("shear_x", thirtieths(0.3), true),
-        operation("shear_y", thirtieths(0.3), true),
-        operation("translate_x", torchvision_translate, true),
-        operation("translate_y", torchvision_translate, true),
-        operation("rotate", thirtieths(30), true),
-        operation("brightness", torchvision_blend, true),
-        operation("color", torchvision_blend, true),
-        operation("contrast", torchvision_blend, true),
-        operation("sharpness", torchvision_blend, true),
+        operation("shear_x", line(o.shear), true),
+        operation("shear_y", line(o.shear), true),
+        operation("translate_x", translate, true),
+        operation("translate_y", translate, true),
+        operation("rotate", line(o.rotate), true),
+        operation("brightness", blend, true),
+        operation("color", blend, true),
+        operation("contrast", blend, true),
+        operation("sharpness", blend, true),
         operation("posterize", function(magnitude)
-            return 8 - floor(magnitude / 30 * 4 + 0.5)
+            return 8 - floor(magnitude / strongest * o.bits + 0.5)
         end),
         operation("solarize", function(magnitude)
-            return ceil(255 * (1 - magnitude / 30))
+            return ceil(255 * (1 - magnitude / strongest))
         end),
         operation "autocontrast",
         operation "equalize",
-    },
-    rule = "pil", fill = { 0, 0, 0 }, probability = 1,
+    }
+end
+
+local mild = {
+    shear = 0.3, rotate = 30, blend = 0.9, bits = 4, translate = function(size)
+        return 150 / 331 * size
+    end,
+}
+
+--- torchvision's RandAugment: magnitudes 0 to 30, black behind warps.
+randaugment.torchvision = {
+    operations = torchvision_operations(30, mild), rule = "pil", fill = { 0, 0, 0 }, probability = 1,
+}
+
+--- torchvision's TrivialAugmentWide: one of its operations at one of the magnitudes 0 to 30.
+local trivialaugment = {
+    operations = torchvision_operations(30, {
+        shear = 0.99, rotate = 135, blend = 0.99, bits = 6, translate = function()
+            return 32
+        end,
+    }),
+    magnitudes = { 0, 30 }, rule = "pil", fill = { 0, 0, 0 },
 }
 
 -- ---- AutoAugment ----
 
---- The learned policy v0 of AutoAugment, used for the V1 and B models: one of 25 pairs, each operation with its own
--- probability. { name, probability, magnitude } twice.
-autoaugment.v0 = {
+-- A policy is pairs of { name, probability, magnitude }, of which one is drawn.
+
+local v0 = {
     { { "equalize", 0.8, 1 }, { "shear_y", 0.8, 4 } },
     { { "color", 0.4, 9 }, { "equalize", 0.6, 3 } },
     { { "color", 0.4, 1 }, { "rotate", 0.6, 8 } },
@@ -206,7 +222,44 @@ autoaugment.v0 = {
     { { "color", 0.8, 6 }, { "rotate", 0.4, 5 } },
 }
 
---- The operations that the policy v0 means: the official ones with longer translations and cut-outs.
-autoaugment.operations = official_operations(tenths(250), whole_tenths(100))
+--- What AutoAugment learned on ImageNet; 0 where an operation has no magnitude.
+local imagenet = {
+    { { "posterize", 0.4, 8 }, { "rotate", 0.6, 9 } },
+    { { "solarize", 0.6, 5 }, { "autocontrast", 0.6, 0 } },
+    { { "equalize", 0.8, 0 }, { "equalize", 0.6, 0 } },
+    { { "posterize", 0.6, 7 }, { "posterize", 0.6, 6 } },
+    { { "equalize", 0.4, 0 }, { "solarize", 0.2, 4 } },
+    { { "equalize", 0.4, 0 }, { "rotate", 0.8, 8 } },
+    { { "solarize", 0.6, 3 }, { "equalize", 0.6, 0 } },
+    { { "posterize", 0.8, 5 }, { "equalize", 1, 0 } },
+    { { "rotate", 0.2, 3 }, { "solarize", 0.6, 8 } },
+    { { "equalize", 0.6, 0 }, { "posterize", 0.4, 6 } },
+    { { "rotate", 0.8, 8 }, { "color", 0.4, 0 } },
+    { { "rotate", 0.4, 9 }, { "equalize", 0.6, 0 } },
+    { { "equalize", 0, 0 }, { "equalize", 0.8, 0 } },
+    { { "invert", 0.6, 0 }, { "equalize", 1, 0 } },
+    { { "color", 0.6, 4 }, { "contrast", 1, 8 } },
+    { { "rotate", 0.8, 8 }, { "color", 1, 2 } },
+    { { "color", 0.8, 8 }, { "solarize", 0.8, 7 } },
+    { { "sharpness", 0.4, 7 }, { "invert", 0.6, 0 } },
+    { { "shear_x", 0.6, 5 }, { "equalize", 1, 0 } },
+    { { "color", 0.4, 0 }, { "equalize", 0.6, 0 } },
+    { { "equalize", 0.4, 0 }, { "solarize", 0.2, 4 } },
+    { { "solarize", 0.6, 5 }, { "autocontrast", 0.6, 0 } },
+    { { "invert", 0.6, 0 }, { "equalize", 1, 0 } },
+    { { "color", 0.6, 4 }, { "contrast", 1, 8 } },
+    { { "equalize", 0.8, 0 }, { "equalize", 0.6, 0 } },
+}
 
-return { randaugment = randaugment, autoaugment = autoaugment }
+--- The official code's, used for the V1 and B models: its operations with longer translations and cut-outs.
+autoaugment.v0 = {
+    policy = v0, operations = official_operations(tenths(250), whole_tenths(100)), rule = "tf", fill = { 128, 128, 128 },
+}
+
+--- torchvision's default: its operations, whose ten magnitudes are 0 to 9.
+autoaugment.imagenet = {
+    policy = imagenet, operations = torchvision_operations(9, mild), rule = "pil", fill = { 0, 0, 0 },
+}
+table.insert(autoaugment.imagenet.operations, operation "invert")
+
+return { randaugment = randaugment, autoaugment = autoaugment, trivialaugment = trivialaugment }

@@ -62,12 +62,13 @@ end
 
 --- Resizes the chosen part to the sample's size (or to `size`), whatever its aspect ratio.
 -- @param given size, filter = "tf_bilinear" | "tf_bicubic" | "pil_bilinear" | "pil_bicubic", other = a second filter
--- that is taken half of the time
+-- that is taken half of the time, scaled = false: whether a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size where
+-- the part has pixels enough, which is faster and smooths a little
 function steps.resize(given)
-    local o = keys.check("resize", given, { size = keys.none, filter = "tf_bilinear", other = keys.none })
+    local o = keys.check("resize", given, { size = keys.none, filter = "tf_bilinear", other = keys.none, scaled = false })
     return step("resize", function(size)
         local side = o.size or size
-        return { kind = "resize", height = side, width = side, filter = o.filter, other = o.other }
+        return { kind = "resize", height = side, width = side, filter = o.filter, other = o.other, scaled = o.scaled }
     end)
 end
 
@@ -75,13 +76,13 @@ end
 -- a center_crop { rule = "size" } follows.
 function steps.resize_shorter(given)
     local o = keys.check("resize_shorter", given,
-        { size = keys.none, crop = 1, filter = "tf_bilinear", other = keys.none })
+        { size = keys.none, crop = 1, filter = "tf_bilinear", other = keys.none, scaled = false })
     if not (o.crop > 0 and o.crop <= 1) then
         error(("resize_shorter: crop is %g, wanted the share that a crop keeps, above 0 and at most 1"):format(o.crop), 2)
     end
     return step("resize_shorter", function(size)
         return { kind = "resize_shorter", height = o.size or math.floor(size / o.crop), filter = o.filter,
-            other = o.other }
+            other = o.other, scaled = o.scaled }
     end)
 end
 
@@ -128,58 +129,109 @@ function steps.erase(given)
     end)
 end
 
+-- ---- policies ----
+
+-- A magnitude that varies is drawn as one of so many, which are equally likely.
+local NOISE_LEVELS = 64
+
+--- Below which a standard normal number lies with the probabilities 1/128, 3/128, ..., 127/128, to three digits.
+local normal_levels = {}
+do
+    local below, width = 0, 1 / 1024
+    for x = -4, 4, width do
+        below = below + width * math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+        if #normal_levels < NOISE_LEVELS and below >= (#normal_levels + 0.5) / NOISE_LEVELS then
+            normal_levels[#normal_levels + 1] = x
+        end
+    end
+end
+
+--- The magnitudes that noise makes of one: { m } without, else equally likely ones of a normal distribution around it.
+local function noisy(magnitude, noise)
+    if noise == 0 then
+        return { magnitude }
+    end
+    local list = {}
+    for i = 1, NOISE_LEVELS do
+        list[i] = magnitude + noise * normal_levels[i]
+    end
+    return list
+end
+
 --- RandAugment: n times, one of the operations, each equally likely, at one magnitude.
 -- @param given n = 2, magnitude = 10 or a function(name, size) that gives each operation's, dialect = "official",
 -- "relative" (for small pictures), "timm", "timm_inc" or "torchvision" (see dialects.lua), operations = a list of names
--- and entries instead of the dialect's
+-- and entries instead of the dialect's, noise = 0: the standard deviation of the magnitude (timm's mstd, usually 0.5)
 function steps.randaugment(given)
     local o = keys.check("randaugment", given, {
-        n = 2, magnitude = keys.none, dialect = "official", operations = keys.none,
+        n = 2, magnitude = keys.none, dialect = "official", operations = keys.none, noise = 0,
     })
     local dialect = choose("randaugment: unknown dialect", o.dialect, dialects.randaugment)
     local magnitude = o.magnitude or 10
     if type(magnitude) ~= "number" and type(magnitude) ~= "function" then
         error(("randaugment: magnitude is a %s, wanted a number or a function(name, size)"):format(type(magnitude)), 2)
+    elseif not (o.noise >= 0 and o.noise < math.huge) then
+        error(("randaugment: noise is %g, wanted a standard deviation from 0"):format(o.noise), 2)
     end
     local entries = {}
     for i, item in ipairs(o.operations or dialect.operations) do
         entries[i] = operations.resolve(item, 2)
     end
     return step("randaugment", function(size)
-        local compiled = {}
-        for i, entry in ipairs(entries) do
+        local groups = {}
+        for _, entry in ipairs(entries) do
             local m = type(magnitude) == "function" and magnitude(entry.name, size) or magnitude
-            compiled[i] = operations.at(entry, m, size)
-            compiled[i].probability = compiled[i].probability * dialect.probability
+            for _, level in ipairs(noisy(m, o.noise)) do
+                local compiled = operations.at(entry, level, size)
+                compiled.probability = compiled.probability * dialect.probability
+                groups[#groups + 1] = { compiled }
+            end
         end
-        return { kind = "policy", draws = o.n, rule = dialect.rule, fill = dialect.fill, operations = compiled }
+        return { kind = "policy", draws = o.n, rule = dialect.rule, fill = dialect.fill, operations = groups }
+    end)
+end
+
+--- TrivialAugment (Müller and Hutter 2021): one operation, each equally likely, at a magnitude from 0 to 30.
+function steps.trivialaugment()
+    local dialect = dialects.trivialaugment
+    return step("trivialaugment", function(size)
+        local groups = {}
+        for _, entry in ipairs(dialect.operations) do
+            for magnitude = dialect.magnitudes[1], dialect.magnitudes[2] do
+                groups[#groups + 1] = { operations.at(entry, magnitude, size) }
+            end
+        end
+        return { kind = "policy", draws = 1, rule = dialect.rule, fill = dialect.fill, operations = groups }
     end)
 end
 
 --- AutoAugment: one of the sub-policies, each a list of operations { name, probability, magnitude } applied in order.
--- @param given policy = the learned policy v0 of the V1 and B models; its names mean the official operations with
--- translations of up to 250 pixels, or registered ones
+-- @param given policy = "v0" (the official code's, of the V1 and B models), "imagenet" (torchvision's), or a list of
+-- sub-policies, whose names mean v0's operations or registered ones
 function steps.autoaugment(given)
-    local o = keys.check("autoaugment", given, { policy = dialects.autoaugment.v0 })
-    local own = {}
-    for _, entry in ipairs(dialects.autoaugment.operations) do
-        own[entry.name] = entry
+    local o = keys.check("autoaugment", given, { policy = keys.none })
+    local own = type(o.policy) == "table"
+    local known = own and dialects.autoaugment.v0
+        or choose("autoaugment: unknown policy", o.policy or "v0", dialects.autoaugment)
+    local policy, entries = own and o.policy or known.policy, {}
+    for _, entry in ipairs(known.operations) do
+        entries[entry.name] = entry
     end
-    for _, sub in ipairs(o.policy) do
+    for _, sub in ipairs(policy) do
         for _, item in ipairs(sub) do
-            own[item[1]] = own[item[1]] or operations.find(item[1], 2)
+            entries[item[1]] = entries[item[1]] or operations.find(item[1], 2)
         end
     end
     return step("autoaugment", function(size)
         local groups = {}
-        for i, sub in ipairs(o.policy) do
+        for i, sub in ipairs(policy) do
             groups[i] = {}
             for k, item in ipairs(sub) do
-                groups[i][k] = operations.at(own[item[1]], item[3], size)
+                groups[i][k] = operations.at(entries[item[1]], item[3], size)
                 groups[i][k].probability = item[2]
             end
         end
-        return { kind = "policy", draws = 1, rule = "tf", operations = groups }
+        return { kind = "policy", draws = 1, rule = known.rule, fill = known.fill, operations = groups }
     end)
 end
 

@@ -1,0 +1,51 @@
+--- Pictures per second that one loader thread reads, decodes, crops, resizes, augments and normalises.
+--
+--     effv2 tests/bench/loader.lua data=FOLDER image=128 randaugment=0 workers=1
+--
+-- FOLDER holds pictures, with or without class folders; they are in the page cache after the first epoch, which is not
+-- timed. The last line is a JSON object: images_per_s is the median over the timed epochs.
+local effv2 = require "effv2"
+
+local cfg = effv2.config {
+    data = effv2.config.optional "string", image = 128, randaugment = 0, workers = 1, batch = 32, epochs = 7, scaled = true,
+    help = {
+        "Times the loader of training.",
+        data = "a folder of pictures, with or without class folders",
+        randaugment = "magnitude of RandAugment's two operations; 0: none",
+        workers = "threads", epochs = "timed passes over the pictures",
+        scaled = "decode JPEGs at a fraction of their size where that suffices",
+    },
+}
+
+if not cfg.data then
+    error({ exit_code = 2, message = "loader: data=FOLDER is needed; --help lists the keys" }, 0)
+end
+
+local source = assert(effv2.data.pictures(cfg.data))
+local pipeline = effv2.augment.train {
+    size = cfg.image, scaled = cfg.scaled,
+    randaugment = cfg.randaugment > 0 and { n = 2, magnitude = cfg.randaugment } or nil,
+}
+
+local function time_epoch(epoch)
+    local loader = effv2.data.loader {
+        source = source, pipeline = pipeline, batch_size = cfg.batch, epoch = epoch, workers = cfg.workers, prefetch = 4,
+    }
+    local began, count = effv2.clock(), 0
+    for batch in loader:batches() do
+        count = count + batch.count
+    end
+    loader:close()
+    return count / (effv2.clock() - began)
+end
+
+time_epoch(0)
+local rates = {}
+for epoch = 1, cfg.epochs do
+    rates[epoch] = time_epoch(epoch)
+end
+table.sort(rates)
+print(effv2.json_encode {
+    images_per_s = rates[math.ceil(#rates / 2)], slowest = rates[1], fastest = rates[#rates], pictures = source:size(),
+    image = cfg.image, randaugment = cfg.randaugment, workers = cfg.workers,
+})

@@ -9,6 +9,7 @@ local cfg = effv2.config {
     model = "efficientnetv2-s",
     from = effv2.config.choice("timm", layouts),
     to = effv2.config.choice("effv2", layouts),
+    preset = effv2.config.choice("model", { "model", "official", "timm", "timm-tf", "torchvision", "official-v2" }),
     help = {
         "Reads the weights of a model from a safetensors file and writes them under another library's names.",
         ["in"] = "the file to read",
@@ -16,6 +17,7 @@ local cfg = effv2.config {
         model = "a name of effv2.models.list()",
         from = "whose names the file has",
         to = "whose names are written",
+        preset = "whose widths the model has, where they differ; by default the official, or torchvision by layout",
     },
 }
 
@@ -27,7 +29,9 @@ if not cfg["in"] or not cfg.out then
     stop(2, "convert: in=FILE and out=FILE are needed; --help lists the keys")
 end
 
-local model, report = effv2.weights.open(cfg.model, cfg["in"], { layout = cfg.from })
+local model, report = effv2.weights.open(cfg.model, cfg["in"], {
+    layout = cfg.from, model = { preset = cfg.preset ~= "model" and cfg.preset or nil },
+})
 if not model then
     stop(1, report)
 end

@@ -124,7 +124,8 @@ def check(effv2, picture, folder, row, seed):
     save_file(model.state_dict(), theirs)
     kept = folder / "effv2.safetensors"
     run(effv2, "recipes/convert.lua", f"in={theirs}", f"out={kept}", f"model={ours}", f"from={library}", "to=effv2")
-    run(effv2, "recipes/convert.lua", f"in={kept}", f"out={ours_back}", f"model={ours}", "from=effv2", f"to={library}")
+    run(effv2, "recipes/convert.lua", f"in={kept}", f"out={ours_back}", f"model={ours}", "from=effv2", f"to={library}",
+        *(["preset=torchvision"] if library == "torchvision" else []))
     back = create(library, name).eval()
     back.load_state_dict(load_file(ours_back), strict=True)
     worst = 0

@@ -52,7 +52,7 @@ def resnet_rs():
 
 def nfnet():
     return timm.create_model("dm_nfnet_f0", depths=(1, 2, 1, 1), channels=(32, 64, 96, 96), stem_chs=32, group_size=16,
-                             num_classes=CLASSES)
+                             num_features=192, num_classes=CLASSES)
 
 
 VIT = {"width": 32, "depth": 2, "heads": 2}
@@ -102,7 +102,7 @@ FULL = [
     ("torchvision", "resnet18", "resnet18"), ("torchvision", "resnet50", "resnet50"),
     ("timm", "resnetrs50", "resnetrs50"), ("timm", "regnety_080", "regnety-8gf"), ("timm", "regnety_160", "regnety-16gf"),
     ("torchvision", "regnet_y_16gf", "regnety-16gf"), ("timm", "dm_nfnet_f0", "nfnet-f0"),
-    ("timm", "vit_base_patch16_224", "vit-b-16"), ("timm", "vit_large_patch32_224", "vit-l-32"),
+    ("timm", "vit_base_patch16_224", "vit-b-16"), ("timm", "vit_small_patch32_224", "vit-s-32"),
     ("timm", "deit_small_patch16_224", "deit-s-16"), ("torchvision", "vit_b_16", "vit-b-16"),
     ("torchvision", "vit_l_32", "vit-l-32"),
 ]

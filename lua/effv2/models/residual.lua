@@ -5,8 +5,13 @@ local pass = require "effv2.nn.pass"
 
 local residual = {}
 
+-- A number that a 1x1 convolution writes costs as many multiply-adds as there are input channels: where these are more,
+-- its output is kept and not computed again.
+local WIDEST_RECOMPUTED = 256
+
 --- A ConvNormAct with zeros on every side and the network's activation and norms.
 function residual.conv(config, own)
+    own.recompute = own.recompute and own.in_channels <= WIDEST_RECOMPUTED
     own.padding, own.activation = "symmetric", own.activation or config.activation
     own.bn_eps, own.bn_momentum = config.bn_eps, config.bn_momentum
     return nn.ConvNormAct(own)

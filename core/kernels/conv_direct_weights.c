@@ -19,6 +19,7 @@ enum { ROWS = 8 }; /* input channels of a tile */
 enum { ROWS = 4 };
 #endif
 enum { BLOCK = 128 }; /* pixels */
+enum { AHEAD = 16 };  /* channels: their line is fetched while this one is read, which no prefetcher foresees */
 enum { LEAST_TASKS = 32, LEAST_UNITS = 8, LEAST_BLOCKS = 4, MOST_PARTIAL_FLOATS = 1 << 22 };
 
 /* Pixels of a block that lie in one row and inside the image at the tap: x advances by a constant step */
@@ -133,6 +134,7 @@ VEC_INLINE void tile(float *dw, int64_t o, const run *runs, int64_t run_count, c
 #pragma GCC unroll 1
         for (int64_t i = 0; i < runs[r].count; i++, x += step, dy += vectors * VL) {
             vec b[3];
+            __builtin_prefetch(x + AHEAD, 0, 2);
 #pragma GCC unroll 4
             for (int v = 0; v < vectors; v++) b[v] = vec_load(dy + v * VL);
 #pragma GCC unroll 16

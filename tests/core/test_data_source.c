@@ -161,10 +161,10 @@ static void test_pictures(void **state)
     (void)state;
     assert_int_equal(eff_source_open_pictures(&source, below("")), EFF_E_FORMAT);
     assert_non_null(strstr(eff_message(), "no JPEG or PNG files"));
-    make_picture("b.png", 11);
-    make_picture("a/z.png", 10);
-    make_bytes("notes.txt", "hello", 5);
-    assert_int_equal(eff_source_open_pictures(&source, below("")), EFF_OK);
+    make_picture("mixed/b.png", 11);
+    make_picture("mixed/a/z.png", 10);
+    make_bytes("mixed/notes.txt", "hello", 5);
+    assert_int_equal(eff_source_open_pictures(&source, below("mixed")), EFF_OK);
     assert_int_equal(source->classes, 1);
     assert_int_equal(source->count, 2);
     const int levels[2] = {10, 11};

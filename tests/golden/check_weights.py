@@ -76,6 +76,8 @@ def perturb(model, picture, seed):
             if isinstance(module, (torch.nn.BatchNorm2d, torch.nn.LayerNorm, torch.nn.Linear, torch.nn.Conv2d)):
                 if module.bias is not None:
                     module.bias.copy_(uniform(module.bias, -0.1, 0.1))
+            if isinstance(module, torch.nn.Linear) and not module.weight.any():  # torchvision's ViT starts with logits of 0
+                module.weight.copy_(uniform(module.weight, -0.05, 0.05))
         model.eval()
         for module in norms:
             module.train()

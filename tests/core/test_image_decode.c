@@ -10,12 +10,12 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <jpeglib.h>
 
 #include "base/pool.h"
 #include "base/rng.h"
 #include "image/image.h"
 #include "test_image_hashes.h"
+#include "test_jpeg_helpers.h"
 
 static const char *data_folder(void)
 {
@@ -41,34 +41,24 @@ static void fill_noise(eff_image *image, int height, int width)
     for (size_t i = 0; i < eff_image_bytes(image); i++) image->pixels[i] = (uint8_t)eff_rng_u32(&rng);
 }
 
+typedef struct plain {
+    const uint8_t *pixel;
+    int width, components;
+} plain;
+
+static void fill_plain(uint8_t *row, int y, void *context)
+{
+    const plain *p = context;
+    (void)y;
+    for (int x = 0; x < p->width; x++) memcpy(row + x * p->components, p->pixel, (size_t)p->components);
+}
+
 /* A JPEG of one colour; components 1, 3 or 4 (CMYK as it is stored, inverted). */
 static void make_jpeg(eff_buffer *out, int height, int width, const uint8_t *pixel, int components, bool progressive)
 {
-    struct jpeg_compress_struct jpeg;
-    struct jpeg_error_mgr errors;
-    unsigned char *bytes = NULL;
-    unsigned long size = 0;
-    jpeg.err = jpeg_std_error(&errors);
-    jpeg_create_compress(&jpeg);
-    jpeg_mem_dest(&jpeg, &bytes, &size);
-    jpeg.image_width = (JDIMENSION)width;
-    jpeg.image_height = (JDIMENSION)height;
-    jpeg.input_components = components;
-    jpeg.in_color_space = components == 1 ? JCS_GRAYSCALE : components == 3 ? JCS_RGB : JCS_CMYK;
-    jpeg_set_defaults(&jpeg);
-    jpeg_set_quality(&jpeg, 100, TRUE);
-    if (progressive) jpeg_simple_progression(&jpeg);
-    jpeg_start_compress(&jpeg, TRUE);
-    uint8_t *row = malloc((size_t)width * components);
-    for (int x = 0; x < width; x++) memcpy(row + x * components, pixel, (size_t)components);
-    while (jpeg.next_scanline < jpeg.image_height) jpeg_write_scanlines(&jpeg, &row, 1);
-    jpeg_finish_compress(&jpeg);
-    free(row);
-    assert_int_equal(eff_buffer_reserve(out, size), EFF_OK);
-    memcpy(out->data, bytes, size);
-    out->size = size;
-    free(bytes);
-    jpeg_destroy_compress(&jpeg);
+    const jpeg_kind kind = {height, width, components, 0, 0, progressive, 100};
+    plain p = {pixel, width, components};
+    encode_jpeg(out, &kind, fill_plain, &p);
 }
 
 static void assert_color(const eff_image *image, int height, int width, int r, int g, int b)

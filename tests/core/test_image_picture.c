@@ -9,66 +9,40 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <jpeglib.h>
 
 #include "base/rng.h"
 #include "image/picture.h"
 #include "image/resize.h"
-
-typedef struct jpeg_kind {
-    int height, width, components, across, down; /* of luma to chroma */
-    bool progressive;
-} jpeg_kind;
+#include "test_jpeg_helpers.h"
 
 static const jpeg_kind kinds[] = {
-    {97, 131, 3, 2, 2, false}, {97, 131, 3, 2, 1, false}, {97, 131, 3, 1, 2, false}, {96, 128, 3, 1, 1, false},
-    {100, 70, 3, 4, 1, false}, {61, 200, 1, 1, 1, false}, {97, 131, 3, 2, 2, true},  {50, 60, 4, 1, 1, false},
-    {1, 1, 3, 2, 2, false},    {7, 3, 3, 2, 2, false},    {300, 17, 3, 2, 2, false}, {16, 16, 3, 2, 2, false},
+    {97, 131, 3, 2, 2, false, 90}, {97, 131, 3, 2, 1, false, 90}, {97, 131, 3, 1, 2, false, 90},
+    {96, 128, 3, 1, 1, false, 90}, {100, 70, 3, 4, 1, false, 90}, {61, 200, 1, 0, 0, false, 90},
+    {97, 131, 3, 2, 2, true, 90},  {50, 60, 4, 0, 0, false, 90},  {1, 1, 3, 2, 2, false, 90},
+    {7, 3, 3, 2, 2, false, 90},    {300, 17, 3, 2, 2, false, 90}, {16, 16, 3, 2, 2, false, 90},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
+typedef struct waves {
+    const jpeg_kind *kind;
+    eff_rng rng;
+} waves;
+
 /* A wavy picture with noise: something at every frequency. */
-static uint8_t pixel(int y, int x, int c, eff_rng *rng)
+static void fill_waves(uint8_t *row, int y, void *context)
 {
-    return (uint8_t)((y * (3 + c) + x * (2 * c + 1)) % 200 + (int)eff_rng_below(rng, 56));
+    waves *w = context;
+    int components = w->kind->components;
+    for (int x = 0; x < w->kind->width; x++)
+        for (int c = 0; c < components; c++)
+            *row++ = (uint8_t)((y * (3 + c) + x * (2 * c + 1)) % 200 + (int)eff_rng_below(&w->rng, 56));
 }
 
 static void make_jpeg(eff_buffer *out, const jpeg_kind *kind)
 {
-    struct jpeg_compress_struct jpeg;
-    struct jpeg_error_mgr errors;
-    unsigned char *bytes = NULL;
-    unsigned long size = 0;
-    eff_rng rng;
-    eff_rng_start(&rng, 3, EFF_RNG_USER, 0, 0);
-    jpeg.err = jpeg_std_error(&errors);
-    jpeg_create_compress(&jpeg);
-    jpeg_mem_dest(&jpeg, &bytes, &size);
-    jpeg.image_width = (JDIMENSION)kind->width;
-    jpeg.image_height = (JDIMENSION)kind->height;
-    jpeg.input_components = kind->components;
-    jpeg.in_color_space = kind->components == 1 ? JCS_GRAYSCALE : kind->components == 3 ? JCS_RGB : JCS_CMYK;
-    jpeg_set_defaults(&jpeg);
-    jpeg_set_quality(&jpeg, 90, TRUE);
-    if (kind->components == 3) {
-        jpeg.comp_info[0].h_samp_factor = kind->across;
-        jpeg.comp_info[0].v_samp_factor = kind->down;
-    }
-    if (kind->progressive) jpeg_simple_progression(&jpeg);
-    jpeg_start_compress(&jpeg, TRUE);
-    uint8_t *row = malloc((size_t)kind->width * kind->components);
-    while (jpeg.next_scanline < jpeg.image_height) {
-        for (int i = 0; i < kind->width * kind->components; i++)
-            row[i] = pixel((int)jpeg.next_scanline, i / kind->components, i % kind->components, &rng);
-        jpeg_write_scanlines(&jpeg, &row, 1);
-    }
-    jpeg_finish_compress(&jpeg);
-    free(row);
-    assert_int_equal(eff_buffer_reserve(out, size), EFF_OK);
-    memcpy(out->data, bytes, size);
-    out->size = size;
-    free(bytes);
-    jpeg_destroy_compress(&jpeg);
+    waves w = {.kind = kind};
+    eff_rng_start(&w.rng, 3, EFF_RNG_USER, 0, 0);
+    encode_jpeg(out, kind, fill_waves, &w);
 }
 
 static eff_rect random_part(int height, int width, eff_rng *rng)
@@ -124,38 +98,20 @@ static double mean_difference(const eff_image *a, const eff_image *b)
 }
 
 /* A smooth gradient, where every way to make it smaller must give the same. */
+static void fill_gradient(uint8_t *row, int y, void *context)
+{
+    const jpeg_kind *kind = context;
+    for (int x = 0; x < kind->width; x++, row += 3) {
+        row[0] = (uint8_t)(255 * x / kind->width);
+        row[1] = (uint8_t)(255 * y / kind->height);
+        row[2] = (uint8_t)(128 + row[0] / 4 - row[1] / 4);
+    }
+}
+
 static void make_gradient(eff_buffer *file, int height, int width)
 {
-    struct jpeg_compress_struct jpeg;
-    struct jpeg_error_mgr errors;
-    unsigned char *bytes = NULL;
-    unsigned long size = 0;
-    jpeg.err = jpeg_std_error(&errors);
-    jpeg_create_compress(&jpeg);
-    jpeg_mem_dest(&jpeg, &bytes, &size);
-    jpeg.image_width = (JDIMENSION)width;
-    jpeg.image_height = (JDIMENSION)height;
-    jpeg.input_components = 3;
-    jpeg.in_color_space = JCS_RGB;
-    jpeg_set_defaults(&jpeg);
-    jpeg_set_quality(&jpeg, 100, TRUE);
-    jpeg_start_compress(&jpeg, TRUE);
-    uint8_t *row = malloc((size_t)width * 3);
-    while (jpeg.next_scanline < jpeg.image_height) {
-        for (int x = 0; x < width; x++) {
-            row[3 * x] = (uint8_t)(255 * x / width);
-            row[3 * x + 1] = (uint8_t)(255 * (int)jpeg.next_scanline / height);
-            row[3 * x + 2] = (uint8_t)(128 + row[3 * x] / 4 - row[3 * x + 1] / 4);
-        }
-        jpeg_write_scanlines(&jpeg, &row, 1);
-    }
-    jpeg_finish_compress(&jpeg);
-    free(row);
-    assert_int_equal(eff_buffer_reserve(file, size), EFF_OK);
-    memcpy(file->data, bytes, size);
-    file->size = size;
-    free(bytes);
-    jpeg_destroy_compress(&jpeg);
+    jpeg_kind kind = {height, width, 3, 0, 0, false, 100};
+    encode_jpeg(file, &kind, fill_gradient, &kind);
 }
 
 static void test_smaller_parts_lie_where_the_larger_ones_do(void **state)

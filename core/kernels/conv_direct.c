@@ -3,6 +3,8 @@
  * A tile of output pixels x output channels stays in registers while the taps and input channels run by: for each
  * tap a table holds one pointer a pixel (to a row of zeros where the tap leaves the image), so 1x1, kxk, stride,
  * dilation and padding are one loop. Weights are packed first, into panels [panel][tap][input channel][lanes].
+ * A panel is cut into segments that stay in the second cache while all pixels of a table pass; the sums wait in the
+ * output meanwhile, and the next segment is fetched, which few pixels would otherwise wait for.
  * The input gradient is the same product with transposed weights; for a stride above 1 it is cut into one such
  * product per phase of the stride, each with the taps that reach this phase.
  */
@@ -19,6 +21,8 @@ enum { ROWS_2 = 14, ROWS_3 = 8, PIXELS = 112 };
 #else
 enum { ROWS_2 = 6, ROWS_3 = 4, PIXELS = 96 };
 #endif
+/* Taps x input channels of a segment, at most 96 KiB of weights; tables from which panels stay whole */
+enum { DEPTH = 512, WHOLE_FROM = 4 };
 /* Tasks wanted; of those that scale their input, which every group of panels does again, and pixels from which it pays */
 enum { LEAST_TASKS = 32, LEAST_SCALING_TASKS = 8, LEAST_SCALED = 4 * PIXELS };
 
@@ -33,6 +37,7 @@ typedef struct product {
     float *rows;          /* [worker][PIXELS][row_pitch]: the rows of a scaled input */
     int64_t row_pitch;
     int64_t panel_groups;
+    int64_t depth; /* most taps x input channels of a segment */
 } product;
 
 /* ---- packing ---- */
@@ -70,23 +75,78 @@ static void run_packing(packing *p) { eff_parallel_for(panel_count(vectors_of(p-
 
 /* ---- the register tile ---- */
 
-/* out[0 .. pixels) = sums over taps and input channels, finished, for `rows` x `vectors` (both constants) */
-VEC_INLINE void tile(const product *p, const float *const *table, const float *w, const float *bias, float *const *out,
-                     int64_t pixels, int64_t columns, const int rows, const int vectors)
+/* A part of a panel: whole taps, or some input channels of one tap. Panels and segments lie in memory as they run. */
+typedef struct segment {
+    int64_t tap, taps, channel, channels;
+} segment;
+
+static inline bool is_first(segment s) { return s.tap == 0 && s.channel == 0; }
+
+static inline bool is_last(const grid *g, segment s)
+{
+    return s.tap + s.taps == g->taps && s.channel + s.channels == g->ic;
+}
+
+static segment segment_from(const product *p, int64_t tap, int64_t channel)
 {
     const grid *g = &p->g;
+    int64_t left = g->ic - channel, taps = left > p->depth || channel > 0 ? 1 : p->depth / g->ic;
+    return (segment){.tap = tap, .taps = taps < g->taps - tap ? taps : g->taps - tap,
+                     .channel = channel, .channels = left < p->depth ? left : p->depth};
+}
+
+static segment next_segment(const product *p, segment s)
+{
+    bool tap_ends = s.channel + s.channels == p->g.ic;
+    return segment_from(p, tap_ends ? s.tap + s.taps : s.tap, tap_ends ? 0 : s.channel + s.channels);
+}
+
+/* What a register tile reads and where it writes */
+typedef struct place {
+    const float *const *table; /* of its first pixel */
+    const float *w;            /* of the segment */
+    const float *ahead;        /* what to fetch meanwhile, `stride` bytes a step */
+    int64_t stride;
+    const float *bias;
+    float *const *out;
+    int64_t pixels, columns;
+} place;
+
+VEC_INLINE vec load_columns(const float *from, int64_t columns)
+{
+    return columns >= VL ? vec_load(from) : columns > 0 ? vec_load_some(from, columns) : (vec){0};
+}
+
+VEC_INLINE void store_columns(float *to, vec x, int64_t columns)
+{
+    if (columns >= VL)
+        vec_store(to, x);
+    else if (columns > 0)
+        vec_store_some(to, x, columns);
+}
+
+/* out[0 .. pixels) += sums over the segment's taps and input channels, or = for the first segment; finished with the
+ * last. For `rows` x `vectors` (both constants) */
+VEC_INLINE void tile(const product *p, segment s, const place *at, const int rows, const int vectors)
+{
     vec sum[ROWS_2][3];
 #pragma GCC unroll 16
     for (int m = 0; m < rows; m++)
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) sum[m][v] = (vec){0};
-    for (int64_t t = 0; t < g->taps; t++, table += PIXELS) {
+        for (int v = 0; v < vectors; v++)
+            sum[m][v] = is_first(s) || m >= at->pixels ? (vec){0}
+                                                       : load_columns(at->out[m] + v * VL, at->columns - v * VL);
+    const float *w = at->w;
+    const char *ahead = (const char *)at->ahead;
+    const float *const *table = at->table + s.tap * PIXELS;
+    for (int64_t t = 0; t < s.taps; t++, table += PIXELS) {
         const float *in[ROWS_2];
 #pragma GCC unroll 16
-        for (int m = 0; m < rows; m++) in[m] = table[m];
+        for (int m = 0; m < rows; m++) in[m] = table[m] + s.channel;
 #pragma GCC unroll 1
-        for (int64_t i = 0; i < g->ic; i++, w += vectors * VL) {
+        for (int64_t i = 0; i < s.channels; i++, w += vectors * VL, ahead += at->stride) {
             vec b[3];
+            __builtin_prefetch(ahead, 0, 2);
 #pragma GCC unroll 4
             for (int v = 0; v < vectors; v++) b[v] = vec_load(w + v * VL);
 #pragma GCC unroll 16
@@ -97,56 +157,70 @@ VEC_INLINE void tile(const product *p, const float *const *table, const float *w
             }
         }
     }
-    if (has_epilogue(p->to)) {
+    bool last = is_last(&p->g, s);
+    if (last && has_epilogue(p->to)) {
         vec block[ROWS_2 * 3];
 #pragma GCC unroll 16
         for (int m = 0; m < rows; m++)
 #pragma GCC unroll 4
-            for (int v = 0; v < vectors; v++) block[m * vectors + v] = sum[m][v] + vec_load(bias + v * VL);
-        finish_tile(p->to, out, block, pixels, columns, vectors);
+            for (int v = 0; v < vectors; v++) block[m * vectors + v] = sum[m][v] + vec_load(at->bias + v * VL);
+        finish_tile(p->to, at->out, block, at->pixels, at->columns, vectors);
         return;
     }
 #pragma GCC unroll 16
     for (int m = 0; m < rows; m++)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) {
-            vec y = sum[m][v] + vec_load(bias + v * VL);
-            if (m < pixels && (v + 1) * VL <= columns)
-                vec_store(out[m] + v * VL, y);
-            else if (m < pixels)
-                vec_store_some(out[m] + v * VL, y, columns - v * VL);
+            vec y = last ? sum[m][v] + vec_load(at->bias + v * VL) : sum[m][v];
+            if (m < at->pixels) store_columns(at->out[m] + v * VL, y, at->columns - v * VL);
         }
 }
 
 /* A register tile of up to `rows` pixels; a half or a single row where that is enough */
-VEC_INLINE void fitting_tile(const product *p, const float *const *table, const float *w, const float *bias,
-                             float *const *out, int64_t pixels, int64_t columns, const int rows, const int vectors)
+VEC_INLINE void fitting_tile(const product *p, segment s, const place *at, const int rows, const int vectors)
 {
-    if (pixels > rows / 2)
-        tile(p, table, w, bias, out, pixels, columns, rows, vectors);
-    else if (pixels > 1)
-        tile(p, table, w, bias, out, pixels, columns, rows / 2, vectors);
+    if (at->pixels > rows / 2)
+        tile(p, s, at, rows, vectors);
+    else if (at->pixels > 1)
+        tile(p, s, at, rows / 2, vectors);
     else
-        tile(p, table, w, bias, out, pixels, columns, 1, vectors);
+        tile(p, s, at, 1, vectors);
+}
+
+/* All pixels of a table times one segment of a panel; `w` is the segment's, and the next lies behind it */
+static void run_segment(const product *p, const float **table, int64_t pixels, panel part, segment s, const float *w)
+{
+    const grid *g = &p->g;
+    int64_t first = part.first * VL, rows = part.vectors == 3 ? ROWS_3 : ROWS_2, tiles = eff_chunks(pixels, rows);
+    int64_t steps = s.taps * s.channels, length = steps * part.vectors * VL;
+    float *out[ROWS_2];
+    place at = {.bias = p->bias + first, .out = out, .columns = g->oc - first, .w = w, .ahead = w + length};
+    at.stride = (int64_t)sizeof(float) * part.vectors * VL / tiles;
+    for (int64_t m = 0; m < pixels; m += rows) {
+        at.pixels = pixels - m < rows ? pixels - m : rows;
+        at.table = table + m;
+        for (int64_t i = 0; i < at.pixels; i++) out[i] = (float *)table[g->taps * PIXELS + m + i] + first;
+        if (part.vectors == 3)
+            fitting_tile(p, s, &at, ROWS_3, 3);
+        else if (part.vectors == 2)
+            fitting_tile(p, s, &at, ROWS_2, 2);
+        else
+            fitting_tile(p, s, &at, ROWS_2, 1);
+        at.ahead += steps * at.stride / (int64_t)sizeof(float);
+    }
 }
 
 /* All pixels of a table times one panel */
 static void run_panel(const product *p, const float **table, int64_t pixels, panel part)
 {
     const grid *g = &p->g;
-    int64_t first = part.first * VL, columns = g->oc - first, rows = part.vectors == 3 ? ROWS_3 : ROWS_2;
-    const float *w = p->packed + first * g->taps * g->ic, *bias = p->bias + first;
-    float *out[ROWS_2];
-    for (int64_t m = 0; m < pixels; m += rows) {
-        int64_t left = pixels - m < rows ? pixels - m : rows;
-        for (int64_t i = 0; i < left; i++) out[i] = (float *)table[g->taps * PIXELS + m + i] + first;
-        if (part.vectors == 3)
-            fitting_tile(p, table + m, w, bias, out, left, columns, ROWS_3, 3);
-        else if (part.vectors == 2)
-            fitting_tile(p, table + m, w, bias, out, left, columns, ROWS_2, 2);
-        else
-            fitting_tile(p, table + m, w, bias, out, left, columns, ROWS_2, 1);
-    }
+    const float *w = p->packed + part.first * VL * g->taps * g->ic;
+    segment s = segment_from(p, 0, 0);
+    do {
+        run_segment(p, table, pixels, part, s, w);
+        w += s.taps * s.channels * part.vectors * VL;
+        s = next_segment(p, s);
+    } while (s.tap < g->taps);
 }
 
 /* Points the only tap of a table at scaled copies of its rows. */
@@ -178,6 +252,7 @@ static void run_product(product *p)
     if (chunks == 0) return;
     int64_t groups = eff_chunks(p->scaled ? LEAST_SCALING_TASKS : LEAST_TASKS, chunks);
     p->panel_groups = groups < panels ? groups : panels;
+    p->depth = chunks < WHOLE_FROM || p->g.taps == 0 ? DEPTH : p->g.taps * p->g.ic;
     eff_parallel_for(chunks * p->panel_groups, run_task, p);
 }
 

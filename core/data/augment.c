@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "data/pipeline.h"
+#include "kernels/variants.h"
 
 void eff_augment_scratch_free(eff_augment_scratch *scratch)
 {
@@ -86,21 +87,21 @@ static eff_status find_part(picture *p, int height, int width, const eff_image *
     return EFF_OK;
 }
 
-static eff_status resize(picture *p, int height, int width, eff_filter filter, bool scaled)
+static eff_status resize(picture *p, int height, int width, eff_filter filter, bool scaled, bool mirrored)
 {
     eff_augment_scratch *s = p->scratch;
     const eff_image *in;
     eff_box part;
     EFF_TRY(find_part(p, scaled ? height : p->part.height, scaled ? width : p->part.width, &in, &part));
     if (!eff_filter_is_float(filter)) {
-        EFF_TRY(eff_resize_bytes(&s->images[1], height, width, in, part, filter, &s->resizer));
+        EFF_TRY(eff_resize_bytes(&s->images[1], height, width, in, part, filter, mirrored, &s->resizer));
         swap_images(s);
         now_bytes(p);
         return EFF_OK;
     }
     EFF_TRY(eff_buffer_reserve(&s->floats, (size_t)height * width * 3 * sizeof(float)));
     p->floats = (float *)s->floats.data;
-    EFF_TRY(eff_resize_float(p->floats, height, width, in, part, filter, &s->resizer));
+    EFF_TRY(eff_resize_float(p->floats, height, width, in, part, filter, mirrored, &s->resizer));
     p->encoded = NULL;
     p->bytes = NULL;
     p->height = height;
@@ -109,14 +110,17 @@ static eff_status resize(picture *p, int height, int width, eff_filter filter, b
     return EFF_OK;
 }
 
-static eff_status run_resize(picture *p, const eff_step *step)
+static bool draw_flip(const eff_step *step, eff_rng *rng) { return eff_rng_uniform(rng) < step->flip.probability; }
+
+/* A flip that follows at once, or NULL, is part of the resize. */
+static eff_status run_resize(picture *p, const eff_step *step, const eff_step *flip)
 {
     eff_filter filter = step->resize.filter;
     if (step->resize.other != filter && eff_rng_uniform(p->rng) < 0.5) filter = step->resize.other;
     int height = step->resize.height, width = step->resize.width;
     if (step->kind == EFF_STEP_RESIZE_SHORTER)
         eff_size_shorter(&height, &width, p->part.height, p->part.width, step->resize.height);
-    return resize(p, height, width, filter, step->resize.scaled);
+    return resize(p, height, width, filter, step->resize.scaled, flip && draw_flip(flip, p->rng));
 }
 
 static void choose_part(picture *p, eff_rect inside)
@@ -150,7 +154,7 @@ static void flip_floats(float *floats, int height, int width)
 
 static eff_status run_flip(picture *p, const eff_step *step)
 {
-    if (eff_rng_uniform(p->rng) >= step->flip.probability) return EFF_OK;
+    if (!draw_flip(step, p->rng)) return EFF_OK;
     if (p->floats && p->part.height == p->height && p->part.width == p->width) {
         flip_floats(p->floats, p->height, p->width);
         return EFF_OK;
@@ -265,12 +269,13 @@ static eff_status write_output(picture *p, const eff_pipeline *pipeline, float *
         return eff_fail(EFF_E_SHAPE, "augmentation pipeline: the picture has %d x %d pixels after the last step, "
                         "%d x %d are wanted (smaller than the crop?)", part.height, part.width, pipeline->height,
                         pipeline->width);
+    const eff_pixel_kernels *kernels = eff_pixel_kernels_now();
     float inverse[3] = {1.0f / std[0], 1.0f / std[1], 1.0f / std[2]};
     for (int y = 0; y < part.height; y++) {
         size_t from = ((size_t)(part.y + y) * p->width + part.x) * 3, to = (size_t)y * part.width * 3;
         size_t n = (size_t)part.width;
-        if (p->bytes) eff_normalize_bytes(out + to, p->bytes->pixels + from, n, mean, inverse);
-        else eff_normalize_floats(out + to, p->floats + from, n, mean, inverse);
+        if (p->bytes) kernels->normalize_bytes(out + to, p->bytes->pixels + from, n, mean, inverse);
+        else kernels->normalize_floats(out + to, p->floats + from, n, mean, inverse);
     }
     p->bytes = NULL;
     p->floats = out;
@@ -280,7 +285,9 @@ static eff_status write_output(picture *p, const eff_pipeline *pipeline, float *
     return EFF_OK;
 }
 
-static eff_status run_step(picture *p, const eff_pipeline *pipeline, const eff_step *step, float *out, bool *normalized)
+/* `flip` is run_resize's. */
+static eff_status run_step(picture *p, const eff_pipeline *pipeline, const eff_step *step, const eff_step *flip, float *out,
+                           bool *normalized)
 {
     switch (step->kind) {
     case EFF_STEP_RANDOM_CROP:
@@ -288,7 +295,7 @@ static eff_status run_step(picture *p, const eff_pipeline *pipeline, const eff_s
         return EFF_OK;
     case EFF_STEP_CENTER_CROP: choose_part(p, center_part(step, p->part.height, p->part.width)); return EFF_OK;
     case EFF_STEP_RESIZE:
-    case EFF_STEP_RESIZE_SHORTER: return run_resize(p, step);
+    case EFF_STEP_RESIZE_SHORTER: return run_resize(p, step, flip);
     case EFF_STEP_FLIP: return run_flip(p, step);
     case EFF_STEP_PAD_CROP: return run_pad_crop(p, step);
     case EFF_STEP_POLICY: return run_policy(p, pipeline, step);
@@ -299,6 +306,14 @@ static eff_status run_step(picture *p, const eff_pipeline *pipeline, const eff_s
         return write_output(p, pipeline, out, step->normalize.mean, step->normalize.std);
     }
     return EFF_OK;
+}
+
+/* The flip that follows step i at once, if that is a resize; else NULL */
+static const eff_step *flip_after(const eff_pipeline *pipeline, int i)
+{
+    const eff_step *step = &pipeline->steps[i];
+    bool resizes = step->kind == EFF_STEP_RESIZE || step->kind == EFF_STEP_RESIZE_SHORTER;
+    return resizes && i + 1 < pipeline->step_count && step[1].kind == EFF_STEP_FLIP ? step + 1 : NULL;
 }
 
 eff_status eff_pipeline_run(const eff_pipeline *pipeline, float *out, const eff_picture *in, eff_rng *rng,
@@ -314,7 +329,10 @@ eff_status eff_pipeline_run(const eff_pipeline *pipeline, float *out, const eff_
                  .scratch = scratch,
                  .rng = rng};
     bool normalized = false;
-    for (int i = 0; i < pipeline->step_count; i++)
-        EFF_TRY(run_step(&p, pipeline, &pipeline->steps[i], out, &normalized));
+    for (int i = 0; i < pipeline->step_count; i++) {
+        const eff_step *step = &pipeline->steps[i], *flip = flip_after(pipeline, i);
+        EFF_TRY(run_step(&p, pipeline, step, flip, out, &normalized));
+        i += flip != NULL;
+    }
     return normalized ? EFF_OK : write_output(&p, pipeline, out, zero, one);
 }

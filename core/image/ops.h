@@ -63,13 +63,7 @@ static inline eff_rect eff_rect_square(int y, int x, int half)
 }
 eff_rect eff_rect_clip(eff_rect rect, int height, int width);
 
-/* ---- To the network ---- */
-
-/* out = (in - mean) * inverse_std for n pixels. out may be in. */
-void eff_normalize_bytes(float *out, const uint8_t *in, size_t n, const float mean[3], const float inverse_std[3]);
-void eff_normalize_floats(float *out, const float *in, size_t n, const float mean[3], const float inverse_std[3]);
-
-/* The way back, for looking at samples: out = in * std + mean, rounded and clipped. */
+/* The way back from the network, for looking at samples: out = in * std + mean, rounded and clipped. */
 eff_status eff_image_from_floats(eff_image *out, const float *in, int height, int width, const float mean[3],
                                  const float std[3]);
 

@@ -79,18 +79,6 @@ void eff_image_fill(eff_image *image, eff_rect part, const uint8_t color[3])
     }
 }
 
-void eff_normalize_bytes(float *out, const uint8_t *in, size_t n, const float mean[3], const float inverse_std[3])
-{
-    for (size_t i = 0; i < 3 * n; i += 3)
-        for (int c = 0; c < 3; c++) out[i + c] = ((float)in[i + c] - mean[c]) * inverse_std[c];
-}
-
-void eff_normalize_floats(float *out, const float *in, size_t n, const float mean[3], const float inverse_std[3])
-{
-    for (size_t i = 0; i < 3 * n; i += 3)
-        for (int c = 0; c < 3; c++) out[i + c] = (in[i + c] - mean[c]) * inverse_std[c];
-}
-
 eff_status eff_image_from_floats(eff_image *out, const float *in, int height, int width, const float mean[3],
                                  const float std[3])
 {

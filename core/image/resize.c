@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/variants.h"
+
 static const char *const filter_names[EFF_FILTER_COUNT] = {"tf_bilinear", "tf_bicubic", "pil_bilinear",
                                                            "pil_bicubic"};
 
@@ -49,6 +51,9 @@ static span span_of(double at, double length)
     return (span){first, (int)ceil(at + length) - first, at - first, length};
 }
 
+/* The place of output i among `out` of them, counted from the other end where mirrored */
+static int place_of(int i, int out, bool mirrored) { return mirrored ? out - 1 - i : i; }
+
 static const uint8_t *pixel_at(const eff_image *in, int y, int x)
 {
     return in->pixels + ((size_t)y * in->width + x) * 3;
@@ -66,14 +71,15 @@ typedef struct taps {
 
 static int clamp_index(int i, int n) { return i < 0 ? 0 : i >= n ? n - 1 : i; }
 
-static void bilinear_taps(taps *t, int out, span in)
+/* `step`: from one source pixel to the next, in the units of left and right */
+static void find_between(eff_between *to, int out, span in, int step, bool mirrored)
 {
     float scale = (float)in.length / (float)out, shift = (float)in.at;
     for (int i = 0; i < out; i++) {
         float at = ((float)i + 0.5f) * scale - 0.5f + shift, low = floorf(at);
-        t[i].at[0] = clamp_index((int)low, in.count);
-        t[i].at[1] = clamp_index((int)ceilf(at), in.count);
-        t[i].weight[1] = at - low;
+        to[place_of(i, out, mirrored)] = (eff_between){.left = clamp_index((int)low, in.count) * step,
+                                                       .right = clamp_index((int)ceilf(at), in.count) * step,
+                                                       .weight = at - low};
     }
 }
 
@@ -81,33 +87,20 @@ static float cubic_near(float x, float a) { return ((a + 2.0f) * x - (a + 3.0f))
 static float cubic_far(float x, float a) { return ((a * x - 5.0f * a) * x + 8.0f * a) * x - 4.0f * a; }
 
 /* TensorFlow takes the weights from a table of 1024 steps a pixel. */
-static void bicubic_taps(taps *t, int out, span in)
+static void bicubic_taps(taps *taps_of, int out, span in, bool mirrored)
 {
     const float a = -0.75f;
     float scale = (float)in.length / (float)out, shift = (float)in.at;
     for (int i = 0; i < out; i++) {
+        taps *t = &taps_of[place_of(i, out, mirrored)];
         float at = (float)i * scale + shift;
         int low = (int)floorf(at);
         float x = (float)lrintf((at - (float)low) * CUBIC_TABLE) / CUBIC_TABLE, rest = 1.0f - x;
         float weights[MAX_TAPS] = {cubic_far(x + 1.0f, a), cubic_near(x, a), cubic_near(rest, a),
                                    cubic_far(rest + 1.0f, a)};
         for (int k = 0; k < MAX_TAPS; k++) {
-            t[i].at[k] = clamp_index(low - 1 + k, in.count);
-            t[i].weight[k] = weights[k];
-        }
-    }
-}
-
-static void bilinear_row(float *out, const uint8_t *top, const uint8_t *bottom, float down, const taps *columns,
-                         int width)
-{
-    for (int x = 0; x < width; x++, out += 3) {
-        int left = columns[x].at[0] * 3, right = columns[x].at[1] * 3;
-        float across = columns[x].weight[1];
-        for (int c = 0; c < 3; c++) {
-            float a = top[left + c], b = top[right + c], d = bottom[left + c], e = bottom[right + c];
-            float upper = a + (b - a) * across, lower = d + (e - d) * across;
-            out[c] = upper + (lower - upper) * down;
+            t->at[k] = clamp_index(low - 1 + k, in.count);
+            t->weight[k] = weights[k];
         }
     }
 }
@@ -129,25 +122,28 @@ static void bicubic_row(float *out, const uint8_t *const rows[MAX_TAPS], const f
     }
 }
 
-eff_status eff_resize_float(float *out, int height, int width, const eff_image *in, eff_box part, eff_filter filter,
-                            eff_resizer *resizer)
+static eff_status resize_bilinear(float *out, int height, int width, const eff_image *in, span down, span across,
+                                  bool mirrored, eff_resizer *resizer)
 {
-    EFF_TRY(check(height, width, in, part));
-    if (!eff_filter_is_float(filter))
-        return eff_fail(EFF_E_ARGUMENT, "resize: %s gives bytes, not floats", eff_filter_name(filter));
+    const eff_pixel_kernels *kernels = eff_pixel_kernels_now();
+    EFF_TRY(eff_buffer_reserve(&resizer->weights, (size_t)(height + width) * sizeof(eff_between)));
+    eff_between *rows = (eff_between *)resizer->weights.data, *columns = rows + height;
+    find_between(rows, height, down, 1, false);
+    find_between(columns, width, across, 3, mirrored);
+    for (int y = 0; y < height; y++)
+        kernels->bilinear_row(out + (size_t)y * width * 3, pixel_at(in, down.first + rows[y].left, across.first),
+                              pixel_at(in, down.first + rows[y].right, across.first), rows[y].weight, columns, width,
+                              (size_t)(in->width - across.first) * 3);
+    return EFF_OK;
+}
+
+static eff_status resize_bicubic(float *out, int height, int width, const eff_image *in, span down, span across,
+                                 bool mirrored, eff_resizer *resizer)
+{
     EFF_TRY(eff_buffer_reserve(&resizer->weights, (size_t)(height + width) * sizeof(taps)));
     taps *rows = (taps *)resizer->weights.data, *columns = rows + height;
-    span down = span_of(part.y, part.height), across = span_of(part.x, part.width);
-    if (filter == EFF_FILTER_TF_BILINEAR) {
-        bilinear_taps(rows, height, down);
-        bilinear_taps(columns, width, across);
-        for (int y = 0; y < height; y++)
-            bilinear_row(out + (size_t)y * width * 3, pixel_at(in, down.first + rows[y].at[0], across.first),
-                         pixel_at(in, down.first + rows[y].at[1], across.first), rows[y].weight[1], columns, width);
-        return EFF_OK;
-    }
-    bicubic_taps(rows, height, down);
-    bicubic_taps(columns, width, across);
+    bicubic_taps(rows, height, down, false);
+    bicubic_taps(columns, width, across, mirrored);
     for (int y = 0; y < height; y++) {
         const uint8_t *four[MAX_TAPS];
         for (int k = 0; k < MAX_TAPS; k++) four[k] = pixel_at(in, down.first + rows[y].at[k], across.first);
@@ -156,16 +152,18 @@ eff_status eff_resize_float(float *out, int height, int width, const eff_image *
     return EFF_OK;
 }
 
+eff_status eff_resize_float(float *out, int height, int width, const eff_image *in, eff_box part, eff_filter filter,
+                            bool mirrored, eff_resizer *resizer)
+{
+    EFF_TRY(check(height, width, in, part));
+    if (!eff_filter_is_float(filter))
+        return eff_fail(EFF_E_ARGUMENT, "resize: %s gives bytes, not floats", eff_filter_name(filter));
+    span down = span_of(part.y, part.height), across = span_of(part.x, part.width);
+    bool bilinear = filter == EFF_FILTER_TF_BILINEAR;
+    return (bilinear ? resize_bilinear : resize_bicubic)(out, height, width, in, down, across, mirrored, resizer);
+}
+
 /* ---- Pillow ---- */
-
-enum { PRECISION = 32 - 8 - 2 }; /* fraction bits of a weight */
-
-/* The weights of one axis: output i sums source first[i] .. first[i]+count[i]-1 with weight[i * stride + k]. */
-typedef struct axis {
-    int *first, *count;
-    int32_t *weight;
-    int stride;
-} axis;
 
 static double triangle_filter(double x)
 {
@@ -200,66 +198,35 @@ static size_t axis_words(eff_filter filter, int out, double in)
 
 static int32_t to_fixed(double weight)
 {
-    double scaled = weight * (1 << PRECISION);
+    double scaled = weight * (1 << EFF_TAP_BITS);
     return (int32_t)(scaled < 0.0 ? scaled - 0.5 : scaled + 0.5);
 }
 
-static axis make_axis(int32_t *memory, eff_filter filter, int out, span in)
+static eff_taps make_axis(int32_t *memory, eff_filter filter, int out, span in, bool mirrored)
 {
     double (*weigh)(double) = filter == EFF_FILTER_PIL_BICUBIC ? cubic_filter : triangle_filter;
     double scale = in.length / out, stretch = scale < 1.0 ? 1.0 : scale;
     double support = filter_support(filter, out, in.length);
-    axis a = {memory, memory + out, memory + 2 * (size_t)out, axis_stride(filter, out, in.length)};
+    eff_taps a = {memory, memory + out, memory + 2 * (size_t)out, axis_stride(filter, out, in.length)};
     for (int i = 0; i < out; i++) {
         double center = (i + 0.5) * scale + in.at, sum = 0.0, inverse = 1.0 / stretch;
         int low = (int)(center - support + 0.5), high = (int)(center + support + 0.5);
         if (low < 0) low = 0;
         if (high > in.count) high = in.count;
-        a.first[i] = low;
-        a.count[i] = high - low;
+        int place = place_of(i, out, mirrored);
+        a.first[place] = low;
+        a.count[place] = high - low;
         for (int k = 0; k < high - low; k++) sum += weigh((k + low - center + 0.5) * inverse);
         for (int k = 0; k < high - low; k++) {
             double weight = weigh((k + low - center + 0.5) * inverse);
-            a.weight[(size_t)i * a.stride + k] = to_fixed(sum != 0.0 ? weight / sum : weight);
+            a.weight[(size_t)place * a.stride + k] = to_fixed(sum != 0.0 ? weight / sum : weight);
         }
     }
     return a;
 }
 
-static uint8_t from_fixed(int32_t sum)
-{
-    int32_t value = sum >> PRECISION;
-    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
-}
-
-static void squeeze_row(uint8_t *out, const uint8_t *in, const axis *columns, int width)
-{
-    for (int x = 0; x < width; x++, out += 3) {
-        const uint8_t *pixel = in + (size_t)columns->first[x] * 3;
-        const int32_t *weight = columns->weight + (size_t)x * columns->stride;
-        int32_t r = 1 << (PRECISION - 1), g = r, b = r;
-        for (int k = 0; k < columns->count[x]; k++, pixel += 3) {
-            r += pixel[0] * weight[k];
-            g += pixel[1] * weight[k];
-            b += pixel[2] * weight[k];
-        }
-        out[0] = from_fixed(r);
-        out[1] = from_fixed(g);
-        out[2] = from_fixed(b);
-    }
-}
-
-/* sums[0..n-1] is scratch. */
-static void squeeze_column(uint8_t *out, int32_t *sums, const uint8_t *in, size_t row, const int32_t *weight, int count)
-{
-    for (size_t i = 0; i < row; i++) sums[i] = 1 << (PRECISION - 1);
-    for (int k = 0; k < count; k++)
-        for (size_t i = 0; i < row; i++) sums[i] += in[(size_t)k * row + i] * weight[k];
-    for (size_t i = 0; i < row; i++) out[i] = from_fixed(sums[i]);
-}
-
 eff_status eff_resize_bytes(eff_image *out, int height, int width, const eff_image *in, eff_box part,
-                            eff_filter filter, eff_resizer *resizer)
+                            eff_filter filter, bool mirrored, eff_resizer *resizer)
 {
     EFF_TRY(check(height, width, in, part));
     if (eff_filter_is_float(filter))
@@ -268,16 +235,18 @@ eff_status eff_resize_bytes(eff_image *out, int height, int width, const eff_ima
     size_t down_words = axis_words(filter, height, part.height), across_words = axis_words(filter, width, part.width);
     size_t row = (size_t)width * 3;
     EFF_TRY(eff_image_reserve(out, height, width));
-    EFF_TRY(eff_buffer_reserve(&resizer->weights, (down_words + across_words + row) * sizeof(int32_t)));
+    EFF_TRY(eff_buffer_reserve(&resizer->weights, (down_words + across_words) * sizeof(int32_t)));
     EFF_TRY(eff_buffer_reserve(&resizer->rows, (size_t)down_span.count * row));
-    int32_t *memory = (int32_t *)resizer->weights.data, *sums = memory + down_words + across_words;
-    axis down = make_axis(memory, filter, height, down_span);
-    axis across = make_axis(memory + down_words, filter, width, across_span);
+    int32_t *memory = (int32_t *)resizer->weights.data;
+    eff_taps down = make_axis(memory, filter, height, down_span, false);
+    eff_taps across = make_axis(memory + down_words, filter, width, across_span, mirrored);
+    const eff_pixel_kernels *kernels = eff_pixel_kernels_now();
     int last = height - 1, first_row = down.first[0], end_row = down.first[last] + down.count[last];
     for (int y = first_row; y < end_row; y++)
-        squeeze_row(resizer->rows.data + y * row, pixel_at(in, down_span.first + y, across_span.first), &across, width);
+        kernels->filter_row(resizer->rows.data + y * row, pixel_at(in, down_span.first + y, across_span.first), &across,
+                            width, (size_t)(in->width - across_span.first) * 3);
     for (int y = 0; y < height; y++)
-        squeeze_column(out->pixels + y * row, sums, resizer->rows.data + down.first[y] * row, row,
-                       down.weight + (size_t)y * down.stride, down.count[y]);
+        kernels->filter_column(out->pixels + y * row, resizer->rows.data + down.first[y] * row, row,
+                               down.weight + (size_t)y * down.stride, down.count[y]);
     return EFF_OK;
 }

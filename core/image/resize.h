@@ -32,13 +32,15 @@ typedef struct eff_resizer {
 
 void eff_resizer_free(eff_resizer *resizer);
 
+/* Both ways take the columns from right to left where `mirrored`, as if the result had been flipped. */
+
 /* TF filters: out[height][width][3] in units of pixel values (bicubic may leave 0..255). */
 eff_status eff_resize_float(float *out, int height, int width, const eff_image *in, eff_box part, eff_filter filter,
-                            eff_resizer *resizer);
+                            bool mirrored, eff_resizer *resizer);
 
 /* Pillow filters. out != in. */
 eff_status eff_resize_bytes(eff_image *out, int height, int width, const eff_image *in, eff_box part,
-                            eff_filter filter, eff_resizer *resizer);
+                            eff_filter filter, bool mirrored, eff_resizer *resizer);
 
 /* ---- Which part ---- */
 

@@ -1,6 +1,7 @@
 /* The variants of variants.def and the choice among them; see variants.h. */
 #include "kernels/variants.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #define EFF_VARIANT(name) extern const eff_variant eff_variant_##name;
@@ -15,11 +16,13 @@ static const eff_variant *const variants[] = {
 
 enum { COUNT = sizeof variants / sizeof variants[0] };
 
-static const eff_variant *pinned[EFF_FAMILY_COUNT], *used[EFF_FAMILY_COUNT];
+/* Loader threads ask as well. */
+static const eff_variant *_Atomic pinned[EFF_FAMILY_COUNT], *_Atomic used[EFF_FAMILY_COUNT];
 
 const char *eff_family_name(eff_family family)
 {
-    static const char *const names[EFF_FAMILY_COUNT] = {"conv2d", "depthwise", "expand_depthwise", "norm", "elementwise", "gemm"};
+    static const char *const names[EFF_FAMILY_COUNT] = {"conv2d", "depthwise", "expand_depthwise", "norm", "elementwise", "gemm",
+                                                         "pixels"};
     return names[family];
 }
 
@@ -41,7 +44,8 @@ static bool can_do(const eff_variant *v, const void *problem)
 
 static const eff_variant *choose(eff_family family, const void *problem)
 {
-    if (pinned[family] && can_do(pinned[family], problem)) return pinned[family];
+    const eff_variant *first = eff_variant_pinned(family);
+    if (first && can_do(first, problem)) return first;
     for (int i = COUNT - 1; i >= 0; i--)
         if (variants[i]->family == family && can_do(variants[i], problem)) return variants[i];
     return NULL;
@@ -49,11 +53,16 @@ static const eff_variant *choose(eff_family family, const void *problem)
 
 const eff_variant *eff_variant_pick(eff_family family, const void *problem)
 {
-    return used[family] = choose(family, problem);
+    const eff_variant *chosen = choose(family, problem);
+    atomic_store_explicit(&used[family], chosen, memory_order_relaxed);
+    return chosen;
 }
 
-const eff_variant *eff_variant_used(eff_family family) { return used[family]; }
+const eff_variant *eff_variant_used(eff_family family) { return atomic_load_explicit(&used[family], memory_order_relaxed); }
 
-void eff_variant_pin(eff_family family, const eff_variant *variant) { pinned[family] = variant; }
+void eff_variant_pin(eff_family family, const eff_variant *variant) 
+{
+    atomic_store_explicit(&pinned[family], variant, memory_order_relaxed);
+}
 
-const eff_variant *eff_variant_pinned(eff_family family) { return pinned[family]; }
+const eff_variant *eff_variant_pinned(eff_family family) { return atomic_load_explicit(&pinned[family], memory_order_relaxed); }

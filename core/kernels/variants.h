@@ -9,6 +9,7 @@
 
 #include "base/cpu.h"
 #include "kernels/kernels.h"
+#include "kernels/pixels.h"
 
 typedef enum eff_family {
     EFF_FAMILY_CONV2D,      /* eff_conv_kernels, problem: eff_conv_shape */
@@ -17,6 +18,7 @@ typedef enum eff_family {
     EFF_FAMILY_NORM,        /* eff_norm_kernels, no problem */
     EFF_FAMILY_ELEMENTWISE, /* eff_elementwise_kernels, no problem */
     EFF_FAMILY_GEMM,        /* eff_gemm_kernels, problem: eff_gemm_shape */
+    EFF_FAMILY_PIXELS,      /* eff_pixel_kernels, no problem; not in double precision */
     EFF_FAMILY_COUNT
 } eff_family;
 
@@ -65,6 +67,10 @@ static inline const eff_norm_kernels *eff_norm_kernels_now(void)
 static inline const eff_elementwise_kernels *eff_elementwise_kernels_now(void)
 {
     return eff_variant_pick(EFF_FAMILY_ELEMENTWISE, NULL)->kernels;
+}
+static inline const eff_pixel_kernels *eff_pixel_kernels_now(void)
+{
+    return eff_variant_pick(EFF_FAMILY_PIXELS, NULL)->kernels;
 }
 static inline const eff_gemm_kernels *eff_gemm_kernels_for(const eff_gemm_shape *s)
 {

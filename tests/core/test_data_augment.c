@@ -131,7 +131,7 @@ static void test_center_crops(void **state)
     eff_image small = {0};
     eff_resizer resizer = {0};
     eff_rect whole = eff_image_whole(&image);
-    assert_int_equal(eff_resize_bytes(&small, 10, 15, &image, eff_box_of(whole), EFF_FILTER_PIL_BICUBIC, &resizer), EFF_OK);
+    assert_int_equal(eff_resize_bytes(&small, 10, 15, &image, eff_box_of(whole), EFF_FILTER_PIL_BICUBIC, false, &resizer), EFF_OK);
     for (int y = 0; y < 8; y++) /* (10 - 8) / 2 = 1; (15 - 8) / 2 = 3.5, rounded to even: 4 */
         for (int i = 0; i < 24; i++)
             assert_float_equal(out[y * 24 + i], small.pixels[((1 + y) * 15 + 4) * 3 + i], 0.0f);

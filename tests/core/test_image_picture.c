@@ -137,9 +137,8 @@ static void test_smaller_parts_lie_where_the_larger_ones_do(void **state)
         int shrink = (int)(wanted.part.height / box.height);
         assert_true(shrink == 8 || wanted.part.height / (2 * shrink) < 24 || wanted.part.width / (2 * shrink) < 32);
         seen[shrink == 1 ? 0 : shrink == 2 ? 1 : shrink == 4 ? 2 : 3]++;
-        assert_int_equal(eff_resize_bytes(&got, 24, 32, image, box, EFF_FILTER_PIL_BILINEAR, &resizer), EFF_OK);
-        assert_int_equal(eff_resize_bytes(&want, 24, 32, &whole, eff_box_of(wanted.part), EFF_FILTER_PIL_BILINEAR,
-                                          &resizer), EFF_OK);
+        assert_int_equal(eff_resize_bytes(&got, 24, 32, image, box, EFF_FILTER_PIL_BILINEAR, false, &resizer), EFF_OK);
+        assert_int_equal(eff_resize_bytes(&want, 24, 32, &whole, eff_box_of(wanted.part), EFF_FILTER_PIL_BILINEAR, false, &resizer), EFF_OK);
         assert_true(mean_difference(&got, &want) < 0.6); /* half a pixel beside would be 2 where it is 8 times smaller */
     }
     for (int i = 0; i < 4; i++) assert_true(seen[i] > 5);

@@ -37,18 +37,18 @@ static void test_tf_bilinear(void **state)
     (void)state;
     assert_int_equal(eff_image_reserve(&image, 1, 2), EFF_OK);
     memcpy(image.pixels, (uint8_t[]){0, 10, 20, 100, 50, 20}, 6);
-    assert_int_equal(eff_resize_float(out, 1, 4, &image, all_of(&image), EFF_FILTER_TF_BILINEAR, &resizer),
+    assert_int_equal(eff_resize_float(out, 1, 4, &image, all_of(&image), EFF_FILTER_TF_BILINEAR, false, &resizer),
                      EFF_OK);
     assert_floats(out, (float[]){0, 10, 20, 25, 20, 20, 75, 40, 20, 100, 50, 20}, 12);
     /* four to two, without antialiasing: the mean of the middle pairs alone */
     assert_int_equal(eff_image_reserve(&image, 4, 1), EFF_OK);
     memcpy(image.pixels, (uint8_t[]){0, 0, 0, 10, 20, 30, 50, 60, 70, 200, 200, 200}, 12);
-    assert_int_equal(eff_resize_float(out, 2, 1, &image, all_of(&image), EFF_FILTER_TF_BILINEAR, &resizer),
+    assert_int_equal(eff_resize_float(out, 2, 1, &image, all_of(&image), EFF_FILTER_TF_BILINEAR, false, &resizer),
                      EFF_OK);
     assert_floats(out, (float[]){5, 10, 15, 125, 130, 135}, 6);
     /* the same size changes nothing; a part does not see its surroundings */
     make_image(&image, 4, 5);
-    assert_int_equal(eff_resize_float(out, 2, 2, &image, (eff_box){1, 2, 2, 2}, EFF_FILTER_TF_BILINEAR, &resizer),
+    assert_int_equal(eff_resize_float(out, 2, 2, &image, (eff_box){1, 2, 2, 2}, EFF_FILTER_TF_BILINEAR, false, &resizer),
                      EFF_OK);
     for (int i = 0; i < 12; i++)
         assert_float_equal(out[i], image.pixels[((1 + i / 6) * 5 + 2 + i % 6 / 3) * 3 + i % 3], 0.0f);
@@ -65,7 +65,7 @@ static void test_tf_bicubic(void **state)
     (void)state;
     assert_int_equal(eff_image_reserve(&image, 1, 2), EFF_OK);
     memcpy(image.pixels, (uint8_t[]){0, 0, 64, 64, 32, 64}, 6);
-    assert_int_equal(eff_resize_float(out, 1, 4, &image, all_of(&image), EFF_FILTER_TF_BICUBIC, &resizer),
+    assert_int_equal(eff_resize_float(out, 1, 4, &image, all_of(&image), EFF_FILTER_TF_BICUBIC, false, &resizer),
                      EFF_OK);
     /* taps of output 1: pixels 0 0 1 1, of output 3: 0 1 1 1 */
     assert_floats(out, (float[]){0, 0, 64, 32, 16, 64, 64, 32, 64, 70, 35, 64}, 12);
@@ -78,7 +78,7 @@ static void check_pillow(int height, int width, eff_filter filter, const uint8_t
     eff_image image = {0}, out = {0};
     eff_resizer resizer = {0};
     make_image(&image, 5, 7);
-    assert_int_equal(eff_resize_bytes(&out, height, width, &image, all_of(&image), filter, &resizer), EFF_OK);
+    assert_int_equal(eff_resize_bytes(&out, height, width, &image, all_of(&image), filter, false, &resizer), EFF_OK);
     assert_memory_equal(out.pixels, want, (size_t)n);
     eff_image_free(&image);
     eff_image_free(&out);
@@ -114,13 +114,13 @@ static void test_mistakes(void **state)
     float floats[3];
     (void)state;
     make_image(&image, 4, 4);
-    assert_int_equal(eff_resize_bytes(&out, 0, 4, &image, all_of(&image), EFF_FILTER_PIL_BILINEAR, &resizer),
+    assert_int_equal(eff_resize_bytes(&out, 0, 4, &image, all_of(&image), EFF_FILTER_PIL_BILINEAR, false, &resizer),
                      EFF_E_ARGUMENT);
-    assert_int_equal(eff_resize_bytes(&out, 1, 1, &image, (eff_box){2, 0, 3, 1}, EFF_FILTER_PIL_BILINEAR, &resizer),
+    assert_int_equal(eff_resize_bytes(&out, 1, 1, &image, (eff_box){2, 0, 3, 1}, EFF_FILTER_PIL_BILINEAR, false, &resizer),
                      EFF_E_ARGUMENT);
-    assert_int_equal(eff_resize_bytes(&out, 1, 1, &image, all_of(&image), EFF_FILTER_TF_BILINEAR, &resizer),
+    assert_int_equal(eff_resize_bytes(&out, 1, 1, &image, all_of(&image), EFF_FILTER_TF_BILINEAR, false, &resizer),
                      EFF_E_ARGUMENT);
-    assert_int_equal(eff_resize_float(floats, 1, 1, &image, all_of(&image), EFF_FILTER_PIL_BICUBIC, &resizer),
+    assert_int_equal(eff_resize_float(floats, 1, 1, &image, all_of(&image), EFF_FILTER_PIL_BICUBIC, false, &resizer),
                      EFF_E_ARGUMENT);
     assert_int_equal(eff_filter_find(&filter, "lanczos"), EFF_E_ARGUMENT);
     assert_int_equal(eff_filter_find(&filter, "pil_bicubic"), EFF_OK);

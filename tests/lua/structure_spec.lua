@@ -7,10 +7,10 @@ local ROOMS = { -- what each room may include, besides itself
     ops = { "base", "tensor", "kernels", "autograd" },
     layers = { "base", "tensor", "autograd", "ops" },
     optim = { "base" },
-    image = { "base" },
+    image = { "base", "kernels" },
     io = { "base" },
     onnx = { "base", "io" },
-    data = { "base", "image", "io" },
+    data = { "base", "kernels", "image", "io" },
     program = { "base" },
     bind = { "base", "tensor", "kernels", "autograd", "ops", "layers", "optim", "image", "io", "data", "onnx" },
 }

@@ -1,0 +1,38 @@
+/* Family "pixels": rows of 8-bit RGB pixels, on one thread; the loader has threads of its own. All variants give the
+ * same bits. */
+#ifndef EFF_KERNELS_PIXELS_H
+#define EFF_KERNELS_PIXELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where an output pixel lies between two of a row: the weight of the right one */
+typedef struct eff_between {
+    int32_t left, right; /* bytes from the row's start */
+    float weight;
+} eff_between;
+
+/* Where output pixels come from, of a filter with fixed-point weights: output i sums pixels first[i] ..
+ * first[i] + count[i] - 1 with weight[i * stride + k] */
+typedef struct eff_taps {
+    int32_t *first, *count;
+    int32_t *weight; /* in units of 1 / 2^EFF_TAP_BITS */
+    int stride;
+} eff_taps;
+
+enum { EFF_TAP_BITS = 32 - 8 - 2 };
+
+typedef struct eff_pixel_kernels {
+    /* out [width][3]: bilinear between the rows top and bottom of row_bytes bytes; `down` is the weight of bottom */
+    void (*bilinear_row)(float *out, const uint8_t *top, const uint8_t *bottom, float down, const eff_between *columns,
+                         int width, size_t row_bytes);
+    /* out [width][3], rounded: each pixel a weighted sum of some of in's, which has row_bytes bytes */
+    void (*filter_row)(uint8_t *out, const uint8_t *in, const eff_taps *columns, int width, size_t row_bytes);
+    /* out [n], rounded: the weighted sum of the rows in [count][n] */
+    void (*filter_column)(uint8_t *out, const uint8_t *in, size_t n, const int32_t *weight, int count);
+    /* out [n][3] = (in - mean) * inverse_std; out may be in */
+    void (*normalize_bytes)(float *out, const uint8_t *in, size_t n, const float mean[3], const float inverse_std[3]);
+    void (*normalize_floats)(float *out, const float *in, size_t n, const float mean[3], const float inverse_std[3]);
+} eff_pixel_kernels;
+
+#endif

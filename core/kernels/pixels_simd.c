@@ -1,0 +1,197 @@
+/* pixels.simd: pixels as groups of four lanes, of which the last is a stranger and is dropped on the way out.
+ *
+ * Compiled without contraction of a product and a sum, so that all variants give the same bits. A group reads one byte
+ * more than its pixel has; the last pixels of a row, where that byte may not exist, go one by one.
+ */
+#include "kernels/simd/vec.h"
+#include "kernels/variants.h"
+
+enum { GROUPS = VL / 4 }; /* pixels of a vector */
+
+typedef uint8_t bytes __attribute__((vector_size(VL)));
+typedef uint8_t bytes_in_memory __attribute__((vector_size(VL), aligned(1), may_alias));
+
+VEC_INLINE veci widen(bytes b) { return __builtin_convertvector(b, veci); }
+VEC_INLINE vec to_floats(bytes b) { return __builtin_convertvector(widen(b), vec); }
+
+/* The first 3 * GROUPS lanes: the groups without their last lanes */
+VEC_INLINE veci without_strangers(veci x)
+{
+#if VEC_BYTES == 64
+    return __builtin_shuffle(x, (veci){0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 3, 7, 11, 15});
+#elif VEC_BYTES == 32
+    return __builtin_shuffle(x, (veci){0, 1, 2, 4, 5, 6, 3, 7});
+#else
+    return x;
+#endif
+}
+
+/* ---- bilinear ---- */
+
+/* The pixels that begin `right`, or left, bytes behind row */
+VEC_INLINE vec gather(const uint8_t *row, const eff_between *columns, bool right)
+{
+    bytes b;
+    for (int i = 0; i < GROUPS; i++) memcpy((char *)&b + 4 * i, row + (right ? columns[i].right : columns[i].left), 4);
+    return to_floats(b);
+}
+
+VEC_INLINE vec weights_of(const eff_between *columns)
+{
+#if VEC_BYTES == 64
+    float a = columns[0].weight, b = columns[1].weight, c = columns[2].weight, d = columns[3].weight;
+    return (vec){a, a, a, a, b, b, b, b, c, c, c, c, d, d, d, d};
+#elif VEC_BYTES == 32
+    float a = columns[0].weight, b = columns[1].weight;
+    return (vec){a, a, a, a, b, b, b, b};
+#else
+    return vec_all(columns[0].weight);
+#endif
+}
+
+static void bilinear_pixel(float *out, const uint8_t *top, const uint8_t *bottom, float down, const eff_between *at)
+{
+    for (int c = 0; c < 3; c++) {
+        float a = top[at->left + c], b = top[at->right + c], d = bottom[at->left + c], e = bottom[at->right + c];
+        float upper = a + (b - a) * at->weight, lower = d + (e - d) * at->weight;
+        out[c] = upper + (lower - upper) * down;
+    }
+}
+
+/* Whether `count` pixels can be read in groups, and written with room for the strangers behind them */
+static bool in_groups(const eff_between *columns, int count, int left, size_t row_bytes)
+{
+    bool inside = left > count;
+    for (int i = 0; inside && i < count; i++)
+        inside = (size_t)columns[i].right + 4 <= row_bytes && (size_t)columns[i].left + 4 <= row_bytes;
+    return inside;
+}
+
+static void bilinear_row(float *out, const uint8_t *top, const uint8_t *bottom, float down, const eff_between *columns,
+                         int width, size_t row_bytes)
+{
+    enum { ROOM = GROUPS + GROUPS / 3 }; /* pixels that a store of VL floats touches, less one */
+    for (int x = 0; x < width;) {
+        const eff_between *at = columns + x;
+        if (width - x <= ROOM || !in_groups(at, GROUPS, width - x, row_bytes)) {
+            bilinear_pixel(out + 3 * x, top, bottom, down, at);
+            x++;
+            continue;
+        }
+        vec across = weights_of(at), a = gather(top, at, false), d = gather(bottom, at, false);
+        vec upper = a + (gather(top, at, true) - a) * across, lower = d + (gather(bottom, at, true) - d) * across;
+        vec_store(out + 3 * x, (vec)without_strangers((veci)(upper + (lower - upper) * down)));
+        x += GROUPS;
+    }
+}
+
+/* ---- filters with fixed-point weights ---- */
+
+static uint8_t from_fixed(int32_t sum)
+{
+    int32_t value = sum >> EFF_TAP_BITS;
+    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+typedef uint8_t four_bytes __attribute__((vector_size(4)));
+typedef int32_t four __attribute__((vector_size(16)));
+
+static void filter_pixel(uint8_t *out, const uint8_t *pixel, const int32_t *weight, int count)
+{
+    int32_t r = 1 << (EFF_TAP_BITS - 1), g = r, b = r;
+    for (int k = 0; k < count; k++, pixel += 3) {
+        r += pixel[0] * weight[k];
+        g += pixel[1] * weight[k];
+        b += pixel[2] * weight[k];
+    }
+    out[0] = from_fixed(r);
+    out[1] = from_fixed(g);
+    out[2] = from_fixed(b);
+}
+
+static void filter_row(uint8_t *out, const uint8_t *in, const eff_taps *columns, int width, size_t row_bytes)
+{
+    for (int x = 0; x < width; x++, out += 3) {
+        const uint8_t *pixel = in + (size_t)columns->first[x] * 3;
+        const int32_t *weight = columns->weight + (size_t)x * columns->stride;
+        int count = columns->count[x];
+        if ((size_t)(columns->first[x] + count) * 3 + 1 > row_bytes) {
+            filter_pixel(out, pixel, weight, count);
+            continue;
+        }
+        four sum = (four){0} + (1 << (EFF_TAP_BITS - 1));
+        for (int k = 0; k < count; k++, pixel += 3) {
+            four_bytes p;
+            memcpy(&p, pixel, 4);
+            sum += __builtin_convertvector(p, four) * weight[k];
+        }
+        for (int c = 0; c < 3; c++) out[c] = from_fixed(sum[c]);
+    }
+}
+
+/* out [VL] */
+VEC_INLINE void filter_some(uint8_t *out, const uint8_t *in, size_t n, const int32_t *weight, int count)
+{
+    veci sum = (veci){0} + (1 << (EFF_TAP_BITS - 1));
+    for (int k = 0; k < count; k++, in += n) sum += widen(*(const bytes_in_memory *)in) * weight[k];
+    sum >>= EFF_TAP_BITS;
+    sum &= ~(sum < 0);
+    sum = (sum & (sum <= 255)) | (255 & (sum > 255));
+    *(bytes_in_memory *)out = __builtin_convertvector(sum, bytes);
+}
+
+static void filter_column(uint8_t *out, const uint8_t *in, size_t n, const int32_t *weight, int count)
+{
+    size_t i = 0;
+    for (; i + VL <= n; i += VL) filter_some(out + i, in + i, n, weight, count);
+    for (; i < n; i++) {
+        int32_t sum = 1 << (EFF_TAP_BITS - 1);
+        for (int k = 0; k < count; k++) sum += in[(size_t)k * n + i] * weight[k];
+        out[i] = from_fixed(sum);
+    }
+}
+
+/* ---- to the network ---- */
+
+/* Three vectors that repeat x[0], x[1], x[2] */
+VEC_INLINE void repeat(vec to[3], const float x[3])
+{
+    float all[3 * VL];
+    for (int i = 0; i < 3 * VL; i++) all[i] = x[i % 3];
+    memcpy(to, all, sizeof all);
+}
+
+static void normalize_bytes(float *out, const uint8_t *in, size_t n, const float mean[3], const float inverse_std[3])
+{
+    vec m[3], s[3];
+    repeat(m, mean);
+    repeat(s, inverse_std);
+    size_t i = 0;
+    for (; i + 3 * VL <= 3 * n; i += 3 * VL)
+#pragma GCC unroll 3
+        for (int k = 0; k < 3; k++) {
+            const bytes b = *(const bytes_in_memory *)(in + i + k * VL);
+            vec_store(out + i + k * VL, (to_floats(b) - m[k]) * s[k]);
+        }
+    for (; i < 3 * n; i++) out[i] = ((float)in[i] - mean[i % 3]) * inverse_std[i % 3];
+}
+
+static void normalize_floats(float *out, const float *in, size_t n, const float mean[3], const float inverse_std[3])
+{
+    vec m[3], s[3];
+    repeat(m, mean);
+    repeat(s, inverse_std);
+    size_t i = 0;
+    for (; i + 3 * VL <= 3 * n; i += 3 * VL)
+#pragma GCC unroll 3
+        for (int k = 0; k < 3; k++) vec_store(out + i + k * VL, (vec_load(in + i + k * VL) - m[k]) * s[k]);
+    for (; i < 3 * n; i++) out[i] = (in[i] - mean[i % 3]) * inverse_std[i % 3];
+}
+
+static const eff_pixel_kernels kernels = {bilinear_row, filter_row, filter_column, normalize_bytes, normalize_floats};
+
+const eff_variant ISA_NAME(eff_variant_pixels_simd) = {.name = "pixels.simd." ISA_TEXT,
+                                                       .doc = "several pixels of a row at a time",
+                                                       .family = EFF_FAMILY_PIXELS,
+                                                       .isa = ISA_ENUM,
+                                                       .kernels = &kernels};

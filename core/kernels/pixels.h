@@ -23,7 +23,8 @@ typedef struct eff_taps {
 enum { EFF_TAP_BITS = 32 - 8 - 2 };
 
 typedef struct eff_pixel_kernels {
-    /* out [width][3]: bilinear between the rows top and bottom of row_bytes bytes; `down` is the weight of bottom */
+    /* out [width][3]: bilinear between the rows top and bottom of row_bytes bytes; `down` is the weight of bottom. The
+     * columns go from left to right, or from right to left. */
     void (*bilinear_row)(float *out, const uint8_t *top, const uint8_t *bottom, float down, const eff_between *columns,
                          int width, size_t row_bytes);
     /* out [width][3], rounded: each pixel a weighted sum of some of in's, which has row_bytes bytes */

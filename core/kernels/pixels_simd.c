@@ -3,6 +3,10 @@
  * Compiled without contraction of a product and a sum, so that all variants give the same bits. A group reads one byte
  * more than its pixel has; the last pixels of a row, where that byte may not exist, go one by one.
  */
+#if EFF_ISA_BUILD > 0
+#include <immintrin.h>
+#endif
+
 #include "kernels/simd/vec.h"
 #include "kernels/variants.h"
 
@@ -11,7 +15,27 @@ enum { GROUPS = VL / 4 }; /* pixels of a vector */
 typedef uint8_t bytes __attribute__((vector_size(VL)));
 typedef uint8_t bytes_in_memory __attribute__((vector_size(VL), aligned(1), may_alias));
 
+/* gcc takes the general forms of these apart into single bytes. */
+#if VEC_BYTES == 64
+VEC_INLINE veci widen(bytes b) { return (veci)_mm512_cvtepu8_epi32((__m128i)b); }
+VEC_INLINE bytes narrow(veci x) { return (bytes)_mm512_cvtusepi32_epi8(_mm512_max_epi32((__m512i)x, _mm512_setzero_si512())); }
+#elif VEC_BYTES == 32
+VEC_INLINE veci widen(bytes b) { return (veci)_mm256_cvtepu8_epi32(_mm_cvtsi64_si128((int64_t)b)); }
+VEC_INLINE bytes narrow(veci x)
+{
+    __m256i words = _mm256_packus_epi32((__m256i)x, (__m256i)x), halves = _mm256_packus_epi16(words, words);
+    return (bytes)_mm_extract_epi64(
+        _mm_unpacklo_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1)), 0);
+}
+#else
 VEC_INLINE veci widen(bytes b) { return __builtin_convertvector(b, veci); }
+VEC_INLINE bytes narrow(veci x)
+{
+    x &= x > 0;
+    return __builtin_convertvector((x & (x <= 255)) | (255 & (x > 255)), bytes);
+}
+#endif
+
 VEC_INLINE vec to_floats(bytes b) { return __builtin_convertvector(widen(b), vec); }
 
 /* The first 3 * GROUPS lanes: the groups without their last lanes */
@@ -28,11 +52,21 @@ VEC_INLINE veci without_strangers(veci x)
 
 /* ---- bilinear ---- */
 
-/* The pixels that begin `right`, or left, bytes behind row */
+VEC_INLINE uint32_t four_at(const uint8_t *p)
+{
+    uint32_t x;
+    memcpy(&x, p, 4);
+    return x;
+}
+
+/* The left, or the right, pixels of as many columns as there are groups */
 VEC_INLINE vec gather(const uint8_t *row, const eff_between *columns, bool right)
 {
+    uint32_t p[GROUPS];
     bytes b;
-    for (int i = 0; i < GROUPS; i++) memcpy((char *)&b + 4 * i, row + (right ? columns[i].right : columns[i].left), 4);
+#pragma GCC unroll 4
+    for (int i = 0; i < GROUPS; i++) p[i] = four_at(row + (right ? columns[i].right : columns[i].left));
+    memcpy(&b, p, sizeof b);
     return to_floats(b);
 }
 
@@ -58,31 +92,26 @@ static void bilinear_pixel(float *out, const uint8_t *top, const uint8_t *bottom
     }
 }
 
-/* Whether `count` pixels can be read in groups, and written with room for the strangers behind them */
-static bool in_groups(const eff_between *columns, int count, int left, size_t row_bytes)
+/* Whether the column's pixels may be read with the byte behind them */
+static bool has_stranger(const eff_between *at, size_t row_bytes)
 {
-    bool inside = left > count;
-    for (int i = 0; inside && i < count; i++)
-        inside = (size_t)columns[i].right + 4 <= row_bytes && (size_t)columns[i].left + 4 <= row_bytes;
-    return inside;
+    return (size_t)at->left + 4 <= row_bytes && (size_t)at->right + 4 <= row_bytes;
 }
 
 static void bilinear_row(float *out, const uint8_t *top, const uint8_t *bottom, float down, const eff_between *columns,
                          int width, size_t row_bytes)
 {
-    enum { ROOM = GROUPS + GROUPS / 3 }; /* pixels that a store of VL floats touches, less one */
-    for (int x = 0; x < width;) {
+    enum { ROOM = (VL + 2) / 3 }; /* pixels that a store of a vector touches */
+    int x = 0, end = width;
+    while (end > 0 && !has_stranger(&columns[end - 1], row_bytes)) end--;
+    for (; x < end && !has_stranger(&columns[x], row_bytes); x++) bilinear_pixel(out + 3 * x, top, bottom, down, columns + x);
+    for (; x + GROUPS <= end && x + ROOM <= width; x += GROUPS) {
         const eff_between *at = columns + x;
-        if (width - x <= ROOM || !in_groups(at, GROUPS, width - x, row_bytes)) {
-            bilinear_pixel(out + 3 * x, top, bottom, down, at);
-            x++;
-            continue;
-        }
         vec across = weights_of(at), a = gather(top, at, false), d = gather(bottom, at, false);
         vec upper = a + (gather(top, at, true) - a) * across, lower = d + (gather(bottom, at, true) - d) * across;
         vec_store(out + 3 * x, (vec)without_strangers((veci)(upper + (lower - upper) * down)));
-        x += GROUPS;
     }
+    for (; x < width; x++) bilinear_pixel(out + 3 * x, top, bottom, down, columns + x);
 }
 
 /* ---- filters with fixed-point weights ---- */
@@ -134,10 +163,7 @@ VEC_INLINE void filter_some(uint8_t *out, const uint8_t *in, size_t n, const int
 {
     veci sum = (veci){0} + (1 << (EFF_TAP_BITS - 1));
     for (int k = 0; k < count; k++, in += n) sum += widen(*(const bytes_in_memory *)in) * weight[k];
-    sum >>= EFF_TAP_BITS;
-    sum &= ~(sum < 0);
-    sum = (sum & (sum <= 255)) | (255 & (sum > 255));
-    *(bytes_in_memory *)out = __builtin_convertvector(sum, bytes);
+    *(bytes_in_memory *)out = narrow(sum >> EFF_TAP_BITS);
 }
 
 static void filter_column(uint8_t *out, const uint8_t *in, size_t n, const int32_t *weight, int count)

@@ -40,13 +40,12 @@ static void test_normalize(void **state)
         }
 }
 
-/* Any two neighbours of a row of `pixels`, the last ones too */
-static void draw_between(eff_between *to, int width, int pixels, eff_rng *rng)
+/* Neighbours in a row of `pixels`, from its one end to its other */
+static void draw_between(eff_between *to, int width, int pixels, bool mirrored, eff_rng *rng)
 {
     for (int i = 0; i < width; i++) {
-        int left = i == width - 1 ? pixels - 1 : (int)eff_rng_below(rng, pixels);
-        int right = left + 1 < pixels ? left + 1 : left;
-        to[i] = (eff_between){3 * left, 3 * right, (float)eff_rng_uniform(rng)};
+        int left = width > 1 ? i * (pixels - 1) / (width - 1) : pixels - 1, right = left + 1 < pixels ? left + 1 : left;
+        to[mirrored ? width - 1 - i : i] = (eff_between){3 * left, 3 * right, (float)eff_rng_uniform(rng)};
     }
 }
 
@@ -67,7 +66,7 @@ static void test_bilinear(void **state)
             size_t row = 3 * (size_t)pixels;
             uint8_t *top = random_bytes(row, (uint64_t)width), *bottom = random_bytes(row, 100 + (uint64_t)width);
             eff_between columns[MOST];
-            draw_between(columns, width, pixels, &rng);
+            draw_between(columns, width, pixels, width % 2 == 1, &rng);
             real *got = unset(3 * width), *want = unset(3 * width);
             reference()->bilinear_row(want, top, bottom, 0.3f, columns, width, row);
             k->bilinear_row(got, top, bottom, 0.3f, columns, width, row);

@@ -220,6 +220,13 @@ static int bad(lua_State *L)
     return 1;
 }
 
+/* loader:waited(): seconds spent so far in waiting for batches that were not ready */
+static int waited(lua_State *L)
+{
+    lua_pushnumber(L, eff_loader_waited(check_loader(L)->loader));
+    return 1;
+}
+
 /* #loader: batches in a whole epoch */
 static int length(lua_State *L)
 {
@@ -240,7 +247,7 @@ static int to_string(lua_State *L)
 void eff_open_loader(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"Loader", open_loader}, {NULL, NULL}};
-    static const luaL_Reg methods[] = {{"batches", batches}, {"next", next_batch}, {"close", close_loader}, {"bad", bad},
+    static const luaL_Reg methods[] = {{"batches", batches}, {"next", next_batch}, {"close", close_loader}, {"bad", bad}, {"waited", waited},
                                        {"__len", length}, {"__tostring", to_string}, {"__gc", collect}, {NULL, NULL}};
     luaL_newmetatable(L, LOADER_TYPE);
     lua_pushvalue(L, -1);

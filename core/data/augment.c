@@ -68,8 +68,8 @@ static eff_status need_bytes(picture *p)
         EFF_TRY(eff_image_reserve(&s->images[0], p->part.height, p->part.width));
         for (int y = 0; y < p->part.height; y++) {
             const float *in = p->floats + ((size_t)(p->part.y + y) * p->width + p->part.x) * 3;
-            uint8_t *out = s->images[0].pixels + (size_t)y * p->part.width * 3;
-            for (int i = 0; i < p->part.width * 3; i++) out[i] = cut_to_byte(in[i]);
+            eff_pixel_kernels_now()->cut_to_bytes(s->images[0].pixels + (size_t)y * p->part.width * 3, in,
+                                                  (size_t)p->part.width * 3);
         }
     }
     now_bytes(p);

@@ -57,6 +57,7 @@ struct eff_loader {
     int64_t next;                    /* goes to the consumer next */
     int64_t at_work;                 /* samples handed out and not finished */
     bool stop, started;
+    double waited; /* seconds of the consumer */
 
     bad_file *bad;
     int64_t bad_count;
@@ -431,18 +432,30 @@ static eff_status settle(eff_loader *l, slot *s)
     return result;
 }
 
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
 eff_status eff_loader_next(eff_loader *l, const eff_batch **out)
 {
     *out = NULL;
     if (!l->started) return eff_fail(EFF_E_STATE, "loader: no epoch was started");
     if (l->next >= l->batches) return EFF_OK;
     slot *s = &l->slots[l->next % l->slot_count];
-    EFF_TRY(l->running > 0 ? wait_until_ready(l, s) : make_in_caller(l, s));
+    double began = seconds_now();
+    eff_status status = l->running > 0 ? wait_until_ready(l, s) : make_in_caller(l, s);
+    l->waited += seconds_now() - began;
+    EFF_TRY(status);
     l->next++;
     EFF_TRY(settle(l, s));
     *out = &s->view;
     return EFF_OK;
 }
+
+double eff_loader_waited(const eff_loader *l) { return l->waited; }
 
 int64_t eff_loader_bad_count(const eff_loader *l) { return l->bad_count; }
 

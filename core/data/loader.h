@@ -60,6 +60,9 @@ eff_status eff_loader_start(eff_loader *loader, int64_t epoch, int64_t position)
  * not lost, call again. After another failure the next call goes on behind the failed batch. */
 eff_status eff_loader_next(eff_loader *loader, const eff_batch **out);
 
+/* Seconds that eff_loader_next has waited so far for samples that were not ready, or made them itself. */
+double eff_loader_waited(const eff_loader *loader);
+
 /* The unreadable pictures met so far, each once: why (with the name), and the index. */
 int64_t eff_loader_bad_count(const eff_loader *loader);
 const char *eff_loader_bad(const eff_loader *loader, int64_t i, int64_t *index);

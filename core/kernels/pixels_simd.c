@@ -177,7 +177,18 @@ static void filter_column(uint8_t *out, const uint8_t *in, size_t n, const int32
     }
 }
 
-/* ---- to the network ---- */
+/* ---- to bytes, and to the network ---- */
+
+static void cut_to_bytes(uint8_t *out, const float *in, size_t n)
+{
+    const vec zero = {0}, most = vec_all(255.0f);
+    size_t i = 0;
+    for (; i + VL <= n; i += VL) {
+        vec x = vec_load(in + i), clipped = vec_select(x > zero, vec_select(x < most, x, most), zero);
+        *(bytes_in_memory *)(out + i) = narrow(__builtin_convertvector(clipped, veci));
+    }
+    for (; i < n; i++) out[i] = (uint8_t)(in[i] > 0.0f ? in[i] < 255.0f ? in[i] : 255.0f : 0.0f);
+}
 
 /* Three vectors that repeat x[0], x[1], x[2] */
 VEC_INLINE void repeat(vec to[3], const float x[3])
@@ -214,7 +225,7 @@ static void normalize_floats(float *out, const float *in, size_t n, const float 
     for (; i < 3 * n; i++) out[i] = (in[i] - mean[i % 3]) * inverse_std[i % 3];
 }
 
-static const eff_pixel_kernels kernels = {bilinear_row, filter_row, filter_column, normalize_bytes, normalize_floats};
+static const eff_pixel_kernels kernels = {bilinear_row, filter_row, filter_column, cut_to_bytes, normalize_bytes, normalize_floats};
 
 const eff_variant ISA_NAME(eff_variant_pixels_simd) = {.name = "pixels.simd." ISA_TEXT,
                                                        .doc = "several pixels of a row at a time",

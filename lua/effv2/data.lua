@@ -182,7 +182,8 @@ local PIPELINE = "one of effv2.augment.train, eval or pipeline"
 -- mixup = 0, cutmix = 0 (alphas), classes = the source's; bad_images = "raise" or "skip", max_bad = 0.001: how many may
 -- be skipped (below 1: that share of the source); rank = 0, ranks = 1, pad_last = false (fill the last batch from the
 -- start of the order; batch.padding says how many)
--- @return a loader: `for batch in loader:batches() do`, #loader, loader:bad(), loader:close()
+-- @return a loader: `for batch in loader:batches() do`, #loader, loader:bad(), loader:waited()
+-- (seconds that training waited for batches), loader:close()
 -- A batch has images (float32, n x size x size x 3), labels (int64, from 0), targets (float32, n x classes, if mixed),
 -- indices (int64, from 1), count, padding, position and epoch.
 function data.loader(given)

@@ -10,12 +10,13 @@ local runs = dofile(here .. "pairs.lua")
 
 local cfg = effv2.config {
     data = effv2.config.optional "string", image = 128, randaugment = 0, epochs = 7, rounds = 3, core = 0,
-    peers = { "pillow", "pillow-v2", "pillow-draft", "torchvision", "opencv", "dali" },
+    peers = { "pillow", "pillow-v2", "pillow-draft", "torchvision", "opencv", "dali", "libjpeg" },
     env = os.getenv "EFFV2_PEERS" or os.getenv "HOME" .. "/.cache/effv2-peers",
     help = {
         "Runs effv2's loader and other libraries' in alternation and prints ratios.",
         data = "a folder of pictures", randaugment = "magnitude of two operations; 0: none",
-        peers = "pipelines of peers/loader_step.py; pillow-debian: Debian's Pillow and torchvision",
+        peers = "pipelines of peers/loader_step.py; pillow-debian: Debian's Pillow and torchvision; libjpeg: no pipeline, "
+            .. "but whole decodes at 1/8 by libjpeg-turbo alone",
         env = "the Python environment of peers/make_env", epochs = "timed passes over the pictures of a run",
         rounds = "runs of each peer", core = "the number of the core that everything runs on",
     },
@@ -30,6 +31,9 @@ local words = ("data=%s image=%d randaugment=%d epochs=%d"):format(quoted(cfg.da
 local bound = ("taskset -c %d "):format(cfg.core)
 
 local function command_of(peer)
+    if peer == "libjpeg" then
+        return bound .. quoted((runs.program():gsub("[^/]*$", "tests/bench_jpeg_decode"))) .. " " .. quoted(cfg.data)
+    end
     local debian = peer == "pillow-debian"
     local python = debian and "/usr/bin/python3" or cfg.env .. "/bin/python"
     return ("%s%s -B %speers/loader_step.py pipeline=%s %s"):format(bound, quoted(python), quoted(here),

@@ -1,6 +1,7 @@
 --- Images per second of whole training steps (or of inference) on random images, and the memory they take.
 --
 --     effv2 tests/bench/train_step.lua model=efficientnetv2-s image=128 batch=16 threads=2 mode=train
+--     effv2 tests/bench/train_step.lua data=FOLDER workers=1 image=128   -- on pictures from files instead
 --
 -- The last line is a JSON object: images_per_s is the median over the steps after the warm-up; gflops the multiply-adds
 -- that the model needs (each counts as two; three times forward's for training) over that time, fraction_of_peak its
@@ -10,9 +11,11 @@ local effv2 = require "effv2"
 local cfg = effv2.config {
     model = "efficientnetv2-s", image = 128, batch = 16, steps = 20, warmup = 3, classes = 1000,
     threads = effv2.threads(), mode = effv2.config.choice("train", { "train", "infer" }), profile = false,
+    data = effv2.config.optional "string", workers = 1,
     help = {
         "Times training or inference steps.",
         model = "a name of effv2.models.list()", steps = "timed steps", warmup = "steps before them",
+        data = "a folder of pictures to train on, as augmented for training", workers = "threads that make them",
         profile = "print where the time goes, layer by layer",
     },
 }
@@ -66,10 +69,33 @@ end
 
 local start_rss = effv2.memory().rss
 local model, work = (cfg.mode == "train" and training or inference)()
-local images = effv2.randn(cfg.batch, cfg.image, cfg.image, 3)
+
+--- A function that gives the next batch of images: the same random ones, or those of one picture file after another.
+local function image_batches()
+    if not cfg.data then
+        local images = effv2.randn(cfg.batch, cfg.image, cfg.image, 3)
+        return function() return images end
+    end
+    local loader = effv2.data.loader {
+        source = assert(effv2.data.pictures(cfg.data)), pipeline = effv2.augment.train { size = cfg.image },
+        batch_size = cfg.batch, workers = cfg.workers, drop_last = true,
+    }
+    local epoch, next_batch = 0, loader:batches()
+    return function()
+        local batch = next_batch()
+        if not batch then
+            epoch = epoch + 1
+            next_batch = loader:batches { epoch = epoch }
+            batch = next_batch()
+        end
+        return batch.images
+    end
+end
+
+local next_images = image_batches()
 
 local function step(i)
-    effv2.step(work, images, i)
+    effv2.step(function() work(next_images(), i) end)
 end
 
 local flops = forward_flops(model, step) * (cfg.mode == "train" and 3 or 1)

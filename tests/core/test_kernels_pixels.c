@@ -40,6 +40,26 @@ static void test_normalize(void **state)
         }
 }
 
+static void test_cut_to_bytes(void **state)
+{
+    (void)state;
+    const float special[] = {-1, -0.0f, 0.99f, 1, 254.999f, 255, 255.5f, 1e30f, -1e30f, NAN, INFINITY, -INFINITY};
+    const uint8_t cut[] = {0, 0, 0, 1, 254, 255, 255, 255, 0, 0, 255, 0};
+    enum { SPECIAL = sizeof cut };
+    int index = 0;
+    for (const eff_variant *v; (v = next_variant(&index, EFF_FAMILY_PIXELS, NULL));)
+        for (size_t n = 1; n <= MOST; n++) {
+            const eff_pixel_kernels *k = v->kernels;
+            real *in = unset((int64_t)n);
+            uint8_t *got = malloc(n);
+            for (size_t i = 0; i < n; i++) in[i] = special[(i + n) % SPECIAL];
+            k->cut_to_bytes(got, in, n);
+            for (size_t i = 0; i < n; i++) assert_int_equal(got[i], cut[(i + n) % SPECIAL]);
+            free(in);
+            free(got);
+        }
+}
+
 /* Neighbours in a row of `pixels`, from its one end to its other */
 static void draw_between(eff_between *to, int width, int pixels, bool mirrored, eff_rng *rng)
 {
@@ -129,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_normalize),
+        cmocka_unit_test(test_cut_to_bytes),
         cmocka_unit_test(test_bilinear),
         cmocka_unit_test(test_filters),
     };

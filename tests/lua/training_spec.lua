@@ -56,6 +56,7 @@ describe("a run's folder", function()
             end
             assert.is_equal(lr:at(line.step - 1, 4, 16), line.lr)
             assert.is_true(line.loss > 0 and line.images_per_s > 0)
+            assert.is_true(line.kind ~= "epoch" or line.data_wait >= 0 and line.data_wait < 1)
         end
     end)
 

@@ -45,6 +45,11 @@ static void filter_column(uint8_t *out, const uint8_t *in, size_t n, const int32
     }
 }
 
+static void cut_to_bytes(uint8_t *out, const float *in, size_t n)
+{
+    for (size_t i = 0; i < n; i++) out[i] = (uint8_t)(in[i] > 0.0f ? in[i] < 255.0f ? in[i] : 255.0f : 0.0f);
+}
+
 static void normalize_bytes(float *out, const uint8_t *in, size_t n, const float mean[3], const float inverse_std[3])
 {
     for (size_t i = 0; i < 3 * n; i++) out[i] = ((float)in[i] - mean[i % 3]) * inverse_std[i % 3];
@@ -55,7 +60,7 @@ static void normalize_floats(float *out, const float *in, size_t n, const float 
     for (size_t i = 0; i < 3 * n; i++) out[i] = (in[i] - mean[i % 3]) * inverse_std[i % 3];
 }
 
-static const eff_pixel_kernels kernels = {bilinear_row, filter_row, filter_column, normalize_bytes, normalize_floats};
+static const eff_pixel_kernels kernels = {bilinear_row, filter_row, filter_column, cut_to_bytes, normalize_bytes, normalize_floats};
 
 const eff_variant eff_variant_pixels_reference = {.name = "pixels.reference",
                                                   .doc = "one value at a time",

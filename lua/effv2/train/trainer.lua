@@ -12,6 +12,7 @@ local profile = require "effv2.profile"
 local run_folder = require "effv2.train.run"
 
 local SIGINT = 2
+local WORTH_SAYING = 0.05 -- of the time, spent in waiting for data
 local PROFILE_AFTER, PROFILE_UPDATES = 3, 10 -- updates that are not looked at, and that are
 local SHOWN = { "stage", "image_size", "randaugment", "mixup", "cutmix", "dropout", "drop_path" }
 
@@ -367,7 +368,7 @@ function Trainer:run_segment()
     local epoch_end = (epoch + 1) * self.steps_per_epoch
     local settings = self:settings_at(state.step)
     self:apply_settings(settings)
-    local loader = self:open_loader(epoch, settings)
+    local loader, began = self:open_loader(epoch, settings), core.clock()
     local ok, message = pcall(function()
         while state.step < epoch_end and same_settings(self:settings_at(state.step), settings) do
             if not self:advance(loader, epoch) or state.step < epoch_end then
@@ -376,6 +377,8 @@ function Trainer:run_segment()
         end
     end)
     self:tell_skipped(loader:bad())
+    self.data_wait = (self.data_wait or 0) + loader:waited()
+    self.update_time = (self.update_time or 0) + core.clock() - began
     loader:close()
     if not ok then
         error(message, 0)
@@ -409,6 +412,8 @@ function Trainer:measure(epoch)
     for _, name in ipairs(SHOWN) do
         metrics[name] = settings[name]
     end
+    metrics.data_wait = (self.data_wait or 0) / math.max(self.update_time or 0, 1e-9) -- share, in this process
+    self.data_wait, self.update_time = nil, nil
     if o.data.val and (epoch % o.eval_every == 0 or epoch == o.epochs) then
         local raw, average = self:evaluate()
         metrics.top1, metrics.top5, metrics.val_loss = raw.top1, raw.top5, raw.loss
@@ -431,6 +436,9 @@ local function describe_epoch(m, epochs)
     end
     if m.ema_top1 then
         line = line .. ("  EMA top-1 %.2f  top-5 %.2f"):format(100 * m.ema_top1, 100 * m.ema_top5)
+    end
+    if m.data_wait >= WORTH_SAYING then
+        line = line .. ("  waited for data %.0f %%"):format(100 * m.data_wait)
     end
     return line
 end

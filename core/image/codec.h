@@ -1,4 +1,5 @@
-/* The two decoders behind eff_image_decode; their libraries' headers and jumps stay inside jpeg.c and png.c. */
+/* The two decoders behind eff_image_decode; their libraries' headers and jumps stay inside jpeg.c and png.c. Here sizes,
+ * parts and pixels are those that are stored: image.c and picture.c turn them. */
 #ifndef EFF_IMAGE_CODEC_H
 #define EFF_IMAGE_CODEC_H
 

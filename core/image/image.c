@@ -9,6 +9,7 @@
 
 #include "base/pool.h"
 #include "image/codec.h"
+#include "image/orientation.h"
 
 enum { MAX_FILE_BYTES = 1 << 30 };
 
@@ -149,6 +150,7 @@ static eff_status decode(eff_image *out, const uint8_t *data, size_t size, bool 
 eff_status eff_image_decode(eff_image *out, const void *data, size_t size)
 {
     eff_status status = decode(out, data, size, true);
+    if (status == EFF_OK) status = eff_orientation_apply(out, NULL, eff_orientation_of(data, size));
     if (status != EFF_OK) out->height = out->width = 0;
     return status;
 }
@@ -157,18 +159,17 @@ eff_status eff_codec_decode_part(eff_image *out, eff_box *box, const uint8_t *da
                                  const eff_wanted *wanted)
 {
     *box = eff_box_of(wanted->part);
-    if (!matches(&jpeg_signature, data, size)) return eff_image_decode(out, data, size);
-    eff_status status = eff_jpeg_decode_part(out, box, data, size, wanted);
-    if (status != EFF_OK) out->height = out->width = 0;
-    return status;
+    if (matches(&jpeg_signature, data, size)) return eff_jpeg_decode_part(out, box, data, size, wanted);
+    return decode(out, data, size, true);
 }
 
 eff_status eff_image_decode_size(int *height, int *width, const void *data, size_t size)
 {
     eff_image header = {0};
     EFF_TRY(decode(&header, data, size, false));
-    *height = header.height;
-    *width = header.width;
+    bool swaps = eff_orientation_swaps(eff_orientation_of(data, size));
+    *height = swaps ? header.width : header.height;
+    *width = swaps ? header.height : header.width;
     return EFF_OK;
 }
 

@@ -2,8 +2,8 @@
  *
  * Every file becomes RGB by one stated rule: gray is copied into the three channels, palettes are looked up, CMYK
  * and YCCK (in Adobe's inverted convention, as everybody reads them) become RGB, 16 bits keep their high byte,
- * transparency is dropped. Orientation tags (EXIF), gamma and colour profiles are ignored, as the reference
- * pipelines do.
+ * transparency is dropped. A picture is turned as its orientation tag asks (orientation.h), for sizes and parts too;
+ * gamma and colour profiles are ignored, as the reference pipelines do.
  */
 #ifndef EFF_IMAGE_IMAGE_H
 #define EFF_IMAGE_IMAGE_H
@@ -60,7 +60,7 @@ void eff_buffer_free(eff_buffer *buffer);
  * too large, or neither of the two. */
 eff_status eff_image_decode(eff_image *out, const void *data, size_t size);
 
-/* Its size alone, from the header. */
+/* Its size alone, from the header and the tag of orientation. */
 eff_status eff_image_decode_size(int *height, int *width, const void *data, size_t size);
 
 /* Reads and decodes a file; messages start with the path. */

@@ -10,7 +10,8 @@ typedef struct eff_picture {
     const eff_image *image; /* its pixels, or NULL: */
     const uint8_t *data;    /* a JPEG or PNG of `size` bytes */
     size_t size;
-    int height, width;
+    int orientation; /* of what the file stores; see orientation.h */
+    int height, width; /* of the picture as it is seen */
 } eff_picture;
 
 eff_picture eff_picture_of(const eff_image *image);

@@ -18,7 +18,7 @@ local cfg = effv2.config {
     names = optional "string",
     batch_size = 16,
     workers = 1,
-    bad_images = choice("raise", { "raise", "skip" }),
+    on_bad = choice("raise", { "raise", "skip" }),
     help = {
         "Judges a model with the weights of a file by the pictures of a folder.",
         model = "a name of effv2.models.list()",
@@ -33,7 +33,7 @@ local cfg = effv2.config {
         bn_eps = "of its batch norms, likewise",
         names = "of the classes: imagenet, a file with one a line, or a folder of class folders",
         workers = "threads that prepare images",
-        bad_images = "what a picture that cannot be read does: end the evaluation, or be skipped (up to 0.1 %)",
+        on_bad = "what a picture that cannot be read does: end the evaluation, or be skipped (up to 0.1 %)",
     },
 }
 
@@ -61,7 +61,7 @@ local classifier = must(effv2.classifier.open {
 })
 local result = effv2.evaluate {
     model = classifier.model, source = source, pipeline = classifier.pipeline, size = classifier.size,
-    batch_size = cfg.batch_size, workers = cfg.workers, bad_images = cfg.bad_images,
+    batch_size = cfg.batch_size, workers = cfg.workers, on_bad = cfg.on_bad,
     classes = must(classifier:classes_of(source:class_names())),
 }
 local rate = result.images / result.seconds

@@ -33,7 +33,7 @@ local cfg = effv2.config {
     eval_rule = small and "whole" or "official",
     seed = 0,
     workers = 2,
-    bad_images = effv2.config.choice("raise", { "raise", "skip" }),
+    on_bad = effv2.config.choice("raise", { "raise", "skip" }),
     checkpoint_every = 300,
     profile = false,
     run = effv2.config.optional "string",
@@ -62,7 +62,7 @@ local cfg = effv2.config {
         drop_path = "stochastic depth of the last block (1 - survival probability)",
         eval_size = "image size of the evaluation",
         workers = "threads that prepare images",
-        bad_images = "what a picture that cannot be read does: end the run, or be named and skipped (up to 0.1 %)",
+        on_bad = "what a picture that cannot be read does: end the run, or be named and skipped (up to 0.1 %)",
         checkpoint_every = "seconds between checkpoints",
         profile = "print, layer by layer, where the time of ten updates goes",
         run = "folder of the run; a new one below runs/ when not given",
@@ -96,7 +96,7 @@ local result = effv2.train {
             randaugment = at.randaugment > 0 and { n = 2, magnitude = at.randaugment, dialect = cfg.dialect } or nil,
         }
     end,
-    bad_images = cfg.bad_images, eval_size = cfg.eval_size, eval_rule = cfg.eval_rule, checkpoint_every = cfg.checkpoint_every,
+    on_bad = cfg.on_bad, eval_size = cfg.eval_size, eval_rule = cfg.eval_rule, checkpoint_every = cfg.checkpoint_every,
     profile = cfg.profile, config = cfg, run = cfg.run, resume = cfg.resume,
 }
 

@@ -70,7 +70,7 @@ static void read_config(lua_State *L, loader_box *box)
     c->last = (eff_last_batch)eff_field_choice(L, 1, "loader", "last", lasts, EFF_LAST_SHORT);
     c->workers = (int)int_between(L, "workers", 1, 0, many);
     c->prefetch = (int)int_between(L, "prefetch", 2, 0, many);
-    c->bad = (eff_bad_policy)eff_field_choice(L, 1, "loader", "bad_images", bads, EFF_BAD_RAISE);
+    c->bad = (eff_bad_policy)eff_field_choice(L, 1, "loader", "on_bad", bads, EFF_BAD_RAISE);
     c->max_bad = int_between(L, "max_bad", 0, 0, huge);
     c->ranks = (int)int_between(L, "ranks", 1, 1, many);
     c->rank = (int)int_between(L, "rank", 0, 0, c->ranks - 1);
@@ -85,7 +85,7 @@ static void read_config(lua_State *L, loader_box *box)
 static int open_loader(lua_State *L)
 {
     static const char *const names[] = {"source", "pipeline", "batch_size", "seed", "epoch", "shuffle", "last", "workers",
-                                        "prefetch", "start_batch", "mixup", "cutmix", "classes", "bad_images", "max_bad",
+                                        "prefetch", "start_batch", "mixup", "cutmix", "classes", "on_bad", "max_bad",
                                         "rank", "ranks", NULL};
     eff_only_keys(L, 1, "loader", names);
     lua_settop(L, 1);

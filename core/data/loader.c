@@ -419,7 +419,7 @@ static eff_status settle(eff_loader *l, slot *s)
         } else if (may_skip(l, f.status)) {
             result = note_bad(l, b->indices[i], f.why);
         } else {
-            const char *cure = is_bad_file(f.status) ? " (replace or remove it, or accept it: bad_images = \"skip\")" : "";
+            const char *cure = is_bad_file(f.status) ? " (replace or remove it, or accept it: on_bad = \"skip\")" : "";
             result = eff_fail(f.status, "%s%s", f.why ? f.why : "a picture could not be read", cure);
             free(f.why);
         }

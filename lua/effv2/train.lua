@@ -31,7 +31,7 @@ local ARGUMENTS = {
     config = keys.none,         -- the recipe's settings, kept in the run's folder
     log_every = 50,             -- updates between lines of metrics.jsonl within an epoch; 0: none
     checkpoint_every = 300,     -- seconds between checkpoints within an epoch
-    bad_images = "raise",       -- or "skip": go on without pictures that cannot be read, up to max_bad of an epoch
+    on_bad = "raise",           -- or "skip": go on without pictures that cannot be read, up to max_bad of an epoch
     max_bad = 0.001,            -- (below 1: that share of the training images)
     stop_after = keys.none,     -- updates of this process, after which it checkpoints and stops as if by a signal
     on_epoch = keys.none,       -- f(metrics) after each epoch
@@ -124,7 +124,7 @@ local function check_arguments(o)
     require_whole(o, 0, { "seed", "workers", "log_every" })
     require_one_of(o, "loss", { "softmax", "sigmoid" })
     require_one_of(o, "eval_rule", { "official", "crop", "whole" })
-    require_one_of(o, "bad_images", { "raise", "skip" })
+    require_one_of(o, "on_bad", { "raise", "skip" })
     require_fitting(o)
     require_classes(o)
 end

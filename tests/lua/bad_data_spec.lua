@@ -83,15 +83,15 @@ local folders = {
 
 local reading = {
     { "a truncated JPEG", function(root) read_all(fill_classes(root, 4, { ["cats/bad.jpg"] = truncated })) end,
-        "cats/bad.jpg: damaged JPEG: the data ends early (truncated file?)", 'bad_images = "skip"' },
+        "cats/bad.jpg: damaged JPEG: the data ends early (truncated file?)", 'on_bad = "skip"' },
     { "a text named .jpg", function(root) read_all(fill_classes(root, 4, { ["cats/bad.jpg"] = text })) end,
-        "cats/bad.jpg: neither JPEG nor PNG (the file starts with byte 0x74)", 'bad_images = "skip"' },
+        "cats/bad.jpg: neither JPEG nor PNG (the file starts with byte 0x74)", 'on_bad = "skip"' },
     { "more unreadable pictures than accepted", function(root)
         local files = {}
         for i = 1, 6 do
             files[("dogs/bad%d.jpg"):format(i)] = truncated
         end
-        read_all(fill_classes(root, 4, files), { bad_images = "skip", max_bad = 2 })
+        read_all(fill_classes(root, 4, files), { on_bad = "skip", max_bad = 2 })
     end, "3 pictures could not be read, more than the 2 that are accepted", "the last: ", "dogs/bad" },
 }
 
@@ -112,8 +112,8 @@ local loaders = {
         "8 pictures do not fill one batch of 100", "a smaller batch_size" },
     { "too many workers", function() return loader { workers = 1000 } end, "1000 workers", "0 to 256 are possible" },
     { "a negative mixup", function() return loader { mixup = -1 } end, "mixup = -1", "cannot be negative" },
-    { "an unknown way with bad pictures", function() return loader { bad_images = "ignore" } end,
-        "unknown bad_images 'ignore'", "known: raise, skip" },
+    { "an unknown way with bad pictures", function() return loader { on_bad = "ignore" } end,
+        "unknown on_bad 'ignore'", "known: raise, skip" },
     { "a start beyond the end", function() return loader { start_batch = 9 } end, "cannot start epoch 0 at batch 9",
         "an epoch has 2 batches" },
     { "fewer classes than labels", function()
@@ -170,7 +170,7 @@ describe("data that cannot work is explained:", function()
             fill_classes(root, 4, { ["cats/bad.jpg"] = truncated, ["dogs/good.jpg"] = support.jpeg })
             for _, workers in ipairs { 0, 1 } do
                 local all = open(root, { val_ratio = 0.25 }).train:size()
-                local count, bad = read_all(root, { bad_images = "skip", max_bad = 1, workers = workers })
+                local count, bad = read_all(root, { on_bad = "skip", max_bad = 1, workers = workers })
                 assert.is_equal(all - 1, count)
                 assert.is_equal(1, #bad)
                 assert.matches("cats/bad.jpg: damaged JPEG", bad[1].reason)

@@ -180,7 +180,7 @@ local function with_bad_picture(changes)
 end
 
 local midst = {
-    { "a truncated JPEG", with_bad_picture(), "cats/bad.jpg: damaged JPEG: the data ends early", 'bad_images = "skip"' },
+    { "a truncated JPEG", with_bad_picture(), "cats/bad.jpg: damaged JPEG: the data ends early", 'on_bad = "skip"' },
     { "a loss that is no number", train_in("/run", { lr = lr.constant { peak = 1e30 } }), "the loss became ",
         "at update 2 (learning rate 1e+30, image size 16)", "lower the rate", "the last checkpoint is " },
     { "weights that are no numbers", train_in("/run", { lr = lr.constant { peak = 1e300 }, batch_size = 16 }),
@@ -255,10 +255,13 @@ describe("what was good stays:", function()
 
     it("unreadable pictures are skipped and named when asked for", function()
         support.in_folder(function(root)
-            local result = with_bad_picture { bad_images = "skip", max_bad = 1 }(root)
+            local result = with_bad_picture { on_bad = "skip", max_bad = 1 }(root)
             assert.is_number(result.top1)
             local log = assert(effv2.read_file(root .. "/run/log.txt"))
-            assert.matches("skipped: .*cats/bad.jpg: damaged JPEG", log)
+            local _, named = log:gsub("skipped: [^\n]*cats/bad.jpg: damaged JPEG", "")
+            assert.is_equal(1, named)
+            assert.matches("epoch 1/%d+ [^\n]*  1 skipped\n", log)
+            assert.matches("\"skipped\":1[,}]", assert(effv2.read_file(root .. "/run/metrics.jsonl")))
         end)
     end)
 end)

@@ -414,7 +414,7 @@ describe("loaders", function()
                 assert.matches(plain(root) .. "/train/a/3.png: ", message_of(made.next, made))
                 made:close()
                 made = loader { source = d.train, batch_size = 4, shuffle = false, workers = workers,
-                    bad_images = "skip", max_bad = 2 }
+                    on_bad = "skip", max_bad = 2 }
                 assert.is_same({ 1, 2, 4 }, made:next().indices:totable())
                 assert.is_same({ 5, 7, 8 }, made:next().indices:totable())
                 local bad = made:bad()
@@ -423,7 +423,7 @@ describe("loaders", function()
                 assert.matches("3.png", bad[1].reason)
                 made:close()
                 made = loader { source = d.train, batch_size = 8, workers = workers,
-                    bad_images = "skip", max_bad = 0.1 }
+                    on_bad = "skip", max_bad = 0.1 }
                 assert.matches("2 pictures could not be read, more than the 1 that are accepted",
                     message_of(made.next, made))
                 made:close()
@@ -437,7 +437,7 @@ describe("loaders", function()
         assert.matches("batch_size is 0, wanted a whole number from 1", message_of(loader, { batch_size = 0 }))
         assert.matches("workers", message_of(loader, { workers = 1000 }))
         assert.matches("mixup = %-1", message_of(loader, { mixup = -1 }))
-        assert.matches("unknown bad_images 'skp' %(did you mean skip%?%)", message_of(loader, { bad_images = "skp" }))
+        assert.matches("unknown on_bad 'skp' %(did you mean skip%?%)", message_of(loader, { on_bad = "skp" }))
         assert.matches("source is a data set; take its .train or .val", message_of(loader, { source = shapes() }))
         assert.matches("pipeline is a number, wanted one of", message_of(loader, { pipeline = 3 }))
         assert.matches("shuffle is a string, wanted a boolean", message_of(loader, { shuffle = "yes" }))

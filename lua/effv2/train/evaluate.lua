@@ -6,7 +6,7 @@ local ARGUMENTS = {
     model = keys.none, source = keys.none,
     size = keys.none,       -- of the images
     batch_size = 64, rule = "official", normalise = "official", workers = 1, loss = "softmax",
-    bad_images = "raise",   -- or "skip": leave out pictures that cannot be read, up to max_bad
+    on_bad = "raise",       -- or "skip": leave out pictures that cannot be read, up to max_bad
     max_bad = 0.001,        -- (below 1: that share of the source)
     classes = keys.none,    -- the model's class (from 0) for each of the source's, where they differ
     pipeline = keys.none,   -- of effv2.augment, instead of size, rule and normalise
@@ -20,7 +20,7 @@ local function open_loader(o)
     end
     return effv2.data.loader {
         source = o.source, batch_size = o.batch_size, size = o.size, shuffle = false, workers = o.workers,
-        bad_images = o.bad_images, max_bad = o.max_bad,
+        on_bad = o.on_bad, max_bad = o.max_bad,
         pipeline = o.pipeline or effv2.augment.eval { size = o.size, rule = o.rule, normalise = o.normalise },
     }
 end

@@ -295,18 +295,19 @@ function Trainer:open_loader(epoch, settings)
         seed = o.seed, epoch = epoch, shuffle = true, drop_last = true, workers = o.workers,
         start_batch = (self.state.step - epoch * self.steps_per_epoch) * o.accumulate,
         mixup = settings.mixup or 0, cutmix = settings.cutmix or 0, classes = o.data.classes,
-        bad_images = o.bad_images, max_bad = o.max_bad,
+        on_bad = o.on_bad, max_bad = o.max_bad,
     }
 end
 
---- Names pictures that could not be read and were skipped, each once.
-function Trainer:tell_skipped(list)
-    self.told = self.told or {}
+--- Names and counts pictures that could not be read and were skipped, each once in this process.
+function Trainer:tell_skipped(list, source)
+    self.told, self.skipped = self.told or {}, self.skipped or 0
     for _, bad in ipairs(list) do
-        if not self.told[bad.reason] then
+        local name = source:name(bad.index)
+        if not self.told[name] then
             self:say("skipped: " .. bad.reason)
+            self.told[name], self.skipped = true, self.skipped + 1
         end
-        self.told[bad.reason] = true
     end
 end
 
@@ -376,7 +377,7 @@ function Trainer:run_segment()
             end
         end
     end)
-    self:tell_skipped(loader:bad())
+    self:tell_skipped(loader:bad(), self.o.data.train)
     self.data_wait = (self.data_wait or 0) + loader:waited()
     self.update_time = (self.update_time or 0) + core.clock() - began
     loader:close()
@@ -393,11 +394,11 @@ function Trainer:evaluate()
     local arguments = {
         model = o.model, source = o.data.val, size = o.eval_size or self:settings_at(self.total - 1).image_size,
         batch_size = o.eval_batch_size, rule = o.eval_rule, normalise = o.normalise, workers = o.workers, loss = o.loss,
-        bad_images = o.bad_images, max_bad = o.max_bad,
+        on_bad = o.on_bad, max_bad = o.max_bad,
     }
     core.memory_trim()
     local raw = evaluate(arguments)
-    self:tell_skipped(raw.skipped)
+    self:tell_skipped(raw.skipped, o.data.val)
     return raw, self.average and self.average:apply(evaluate, arguments)
 end
 
@@ -421,6 +422,7 @@ function Trainer:measure(epoch)
             metrics.ema_top1, metrics.ema_top5, metrics.ema_val_loss = average.top1, average.top5, average.loss
         end
     end
+    metrics.skipped = self.skipped and self.skipped > 0 and self.skipped or nil
     metrics.seconds, metrics.rss_mb = self:seconds(), core.memory().rss / 1e6
     return metrics
 end
@@ -436,6 +438,9 @@ local function describe_epoch(m, epochs)
     end
     if m.ema_top1 then
         line = line .. ("  EMA top-1 %.2f  top-5 %.2f"):format(100 * m.ema_top1, 100 * m.ema_top5)
+    end
+    if m.skipped then
+        line = line .. ("  %d skipped"):format(m.skipped)
     end
     if m.data_wait >= WORTH_SAYING then
         line = line .. ("  waited for data %.0f %%"):format(100 * m.data_wait)

@@ -1,9 +1,9 @@
 /* Pictures in memory: 8-bit RGB, rows from top to bottom, and how they come from and go to files.
  *
- * Every file becomes RGB by one stated rule: gray is copied into the three channels, palettes are looked up, CMYK
- * and YCCK (in Adobe's inverted convention, as everybody reads them) become RGB, 16 bits keep their high byte,
- * transparency is dropped. A picture is turned as its orientation tag asks (orientation.h), for sizes and parts too;
- * gamma and colour profiles are ignored, as the reference pipelines do.
+ * Every file becomes RGB by one stated rule, Pillow's: gray is copied into the three channels, palettes are looked up,
+ * CMYK and YCCK (in Adobe's inverted convention, as everybody reads them) become RGB, transparency is dropped, 16-bit
+ * colours keep their high byte, but 16-bit gray is cut off at 255. A picture is turned as its orientation tag asks
+ * (orientation.h), for sizes and parts too; gamma and colour profiles are ignored. More in docs/decoding.md.
  */
 #ifndef EFF_IMAGE_IMAGE_H
 #define EFF_IMAGE_IMAGE_H

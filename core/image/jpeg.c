@@ -17,7 +17,13 @@
 /* Smoothing chroma and the edges of a cut row reach over this many pixels. */
 enum { MARGIN = 2 };
 
-enum { MAX_SCANS = 500 }; /* a progressive file can ask for endless passes over a large image */
+/* A progressive file can ask for endless passes over a large image. */
+enum { MAX_SCANS = 500 };
+static const double MAX_SCANNED_PIXELS = 8e9; /* pixels times scans: 30 scans of the largest image */
+
+/* Most pixels that a byte can hold: a block of 8 x 8 takes a bit at least. Arithmetic coding may need less, but not for a
+ * picture. */
+enum { MAX_PIXELS_PER_BYTE = 512 };
 
 typedef struct decoder {
     struct jpeg_decompress_struct jpeg;
@@ -26,6 +32,7 @@ typedef struct decoder {
     struct jpeg_progress_mgr progress;
     jmp_buf failed;
     char why[JMSG_LENGTH_MAX];
+    size_t size; /* of the file */
     eff_image *out;
     bool pixels;
     const eff_wanted *wanted; /* or NULL: everything */
@@ -46,18 +53,19 @@ static _Noreturn void fail(decoder *d, const char *why)
     longjmp(d->failed, 1);
 }
 
-/* Warnings: pixels that are made up are an error, oddities around them are not. */
+/* Warnings, that a code in the middle is damaged for example: as Pillow, go on with what can be read. */
 static void on_message(j_common_ptr info, int level)
 {
-    int code = info->err->msg_code;
-    if (level < 0 && (code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_ARITH_BAD_CODE))
-        on_error(info);
+    (void)info;
+    (void)level;
 }
 
 static void on_progress(j_common_ptr info)
 {
     decoder *d = info->client_data;
-    if (d->jpeg.input_scan_number > MAX_SCANS) fail(d, "more than 500 progressive scans");
+    int scans = d->jpeg.input_scan_number;
+    double pixels = (double)d->jpeg.image_height * d->jpeg.image_width;
+    if (scans > MAX_SCANS || scans * pixels > MAX_SCANNED_PIXELS) fail(d, "too many progressive scans");
 }
 
 static void source_nothing(j_decompress_ptr jpeg) { (void)jpeg; }
@@ -96,6 +104,8 @@ static void read_header(decoder *d)
     jpeg_read_header(jpeg, TRUE);
     d->status = eff_codec_check_size("JPEG", jpeg->image_height, jpeg->image_width);
     if (d->status != EFF_OK) longjmp(d->failed, 1);
+    if ((double)jpeg->image_height * jpeg->image_width > (double)d->size * MAX_PIXELS_PER_BYTE)
+        fail(d, "the data ends early (the file is too short for the size in its header)");
     d->out->height = (int)jpeg->image_height;
     d->out->width = (int)jpeg->image_width;
 }
@@ -166,6 +176,7 @@ static void read_pixels(decoder *d)
     d->status = eff_image_reserve(d->out, (int)rows, (int)jpeg->output_width);
     if (d->status != EFF_OK) longjmp(d->failed, 1);
     read_rows(d, rows, cmyk);
+    if (jpeg->output_scanline == jpeg->output_height) jpeg_finish_decompress(jpeg); /* looks for the end marker */
 }
 
 static bool run(decoder *d)
@@ -185,6 +196,7 @@ static eff_status decode(decoder *d, const uint8_t *data, size_t size)
     d->errors.error_exit = on_error;
     d->errors.emit_message = on_message;
     d->jpeg.client_data = d;
+    d->size = size;
     d->progress.progress_monitor = on_progress;
     d->source = (struct jpeg_source_mgr){.next_input_byte = data,
                                          .bytes_in_buffer = size,

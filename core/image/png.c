@@ -73,11 +73,28 @@ static void read_header(reader *r)
     r->out->width = (int)width;
 }
 
+static void cut_off_at_255(png_structp png, png_row_infop row, png_bytep samples)
+{
+    (void)png;
+    for (size_t i = 0; i < row->rowbytes / 2; i++) samples[i] = samples[2 * i] ? 255 : samples[2 * i + 1];
+}
+
+/* Pillow cuts 16-bit gray off, where it keeps the high byte of 16-bit colour. */
+static void set_gray_16(png_structp png)
+{
+    png_set_read_user_transform_fn(png, cut_off_at_255);
+    png_set_user_transform_info(png, NULL, 8, 3);
+}
+
 static void read_pixels(reader *r)
 {
     png_structp png = r->png;
-    png_set_expand(png);
-    png_set_strip_16(png);
+    if (png_get_color_type(png, r->info) == PNG_COLOR_TYPE_GRAY && png_get_bit_depth(png, r->info) == 16) {
+        set_gray_16(png);
+    } else {
+        png_set_expand(png);
+        png_set_strip_16(png);
+    }
     png_set_strip_alpha(png);
     png_set_gray_to_rgb(png);
     int passes = png_set_interlace_handling(png);

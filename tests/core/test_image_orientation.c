@@ -33,7 +33,7 @@ static void fill_gradient(uint8_t *row, int y, void *context)
 
 static void make_jpeg(eff_buffer *out)
 {
-    const jpeg_kind kind = {HEIGHT, WIDTH, 3, 2, 2, false, 90};
+    const jpeg_kind kind = {HEIGHT, WIDTH, 3, 2, 2, JPEG_BASELINE, 90};
     encode_jpeg(out, &kind, fill_gradient, NULL);
 }
 

@@ -16,10 +16,13 @@
 #include "test_jpeg_helpers.h"
 
 static const jpeg_kind kinds[] = {
-    {97, 131, 3, 2, 2, false, 90}, {97, 131, 3, 2, 1, false, 90}, {97, 131, 3, 1, 2, false, 90},
-    {96, 128, 3, 1, 1, false, 90}, {100, 70, 3, 4, 1, false, 90}, {61, 200, 1, 0, 0, false, 90},
-    {97, 131, 3, 2, 2, true, 90},  {50, 60, 4, 0, 0, false, 90},  {1, 1, 3, 2, 2, false, 90},
-    {7, 3, 3, 2, 2, false, 90},    {300, 17, 3, 2, 2, false, 90}, {16, 16, 3, 2, 2, false, 90},
+    {97, 131, 3, 2, 2, JPEG_BASELINE, 90},    {97, 131, 3, 2, 1, JPEG_BASELINE, 90},
+    {97, 131, 3, 1, 2, JPEG_BASELINE, 90},    {96, 128, 3, 1, 1, JPEG_BASELINE, 90},
+    {100, 70, 3, 4, 1, JPEG_BASELINE, 90},    {61, 200, 1, 0, 0, JPEG_BASELINE, 90},
+    {97, 131, 3, 2, 2, JPEG_PROGRESSIVE, 90}, {50, 60, 4, 0, 0, JPEG_BASELINE, 90},
+    {1, 1, 3, 2, 2, JPEG_BASELINE, 90},       {7, 3, 3, 2, 2, JPEG_BASELINE, 90},
+    {300, 17, 3, 2, 2, JPEG_BASELINE, 90},    {16, 16, 3, 2, 2, JPEG_BASELINE, 90},
+    {97, 131, 3, 2, 2, JPEG_ARITHMETIC, 90},  {50, 60, 4, 2, 2, JPEG_YCCK, 90},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -110,7 +113,7 @@ static void fill_gradient(uint8_t *row, int y, void *context)
 
 static void make_gradient(eff_buffer *file, int height, int width)
 {
-    jpeg_kind kind = {height, width, 3, 0, 0, false, 100};
+    jpeg_kind kind = {height, width, 3, 0, 0, JPEG_BASELINE, 100};
     encode_jpeg(file, &kind, fill_gradient, &kind);
 }
 

@@ -10,11 +10,13 @@
 
 #include "image/image.h"
 
+enum { JPEG_BASELINE, JPEG_PROGRESSIVE, JPEG_ARITHMETIC, JPEG_YCCK /* four components in other colours */ };
+
 typedef struct jpeg_kind {
     int height, width;
     int components;   /* 1, 3 or 4 (CMYK as it is stored, inverted) */
     int across, down; /* luma samples to one of chroma; 0: the library's choice */
-    bool progressive;
+    int form;         /* JPEG_BASELINE, ... */
     int quality;
 } jpeg_kind;
 
@@ -39,7 +41,9 @@ static void encode_jpeg(eff_buffer *out, const jpeg_kind *kind, void (*fill)(uin
         jpeg.comp_info[0].h_samp_factor = kind->across;
         jpeg.comp_info[0].v_samp_factor = kind->down;
     }
-    if (kind->progressive) jpeg_simple_progression(&jpeg);
+    if (kind->form == JPEG_YCCK) jpeg_set_colorspace(&jpeg, JCS_YCCK);
+    if (kind->form == JPEG_PROGRESSIVE) jpeg_simple_progression(&jpeg);
+    jpeg.arith_code = kind->form == JPEG_ARITHMETIC;
     jpeg_start_compress(&jpeg, TRUE);
     uint8_t *row = malloc((size_t)kind->width * kind->components);
     while (jpeg.next_scanline < jpeg.image_height) {

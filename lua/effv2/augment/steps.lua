@@ -63,7 +63,8 @@ end
 --- Resizes the chosen part to the sample's size (or to `size`), whatever its aspect ratio.
 -- @param given size, filter = "tf_bilinear" | "tf_bicubic" | "pil_bilinear" | "pil_bicubic", other = a second filter
 -- that is taken half of the time, scaled = false: whether a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size where
--- the part has pixels enough, which is faster and smooths a little
+-- the part has pixels enough, which is faster and smooths a little. Of a JPEG only the rows down to the part's last are
+-- decoded, scaled or not: damage below them is not seen (docs/decoding.md)
 function steps.resize(given)
     local o = keys.check("resize", given, { size = keys.none, filter = "tf_bilinear", other = keys.none, scaled = false })
     return step("resize", function(size)

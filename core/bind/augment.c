@@ -8,8 +8,6 @@
 
 #define PIPELINE_TYPE "effv2.pipeline"
 
-static const char *const op_rules[] = {"tf", "pil", NULL};
-
 eff_pipeline *eff_check_pipeline(lua_State *L, int index)
 {
     return *(eff_pipeline **)luaL_checkudata(L, index, PIPELINE_TYPE);
@@ -98,6 +96,23 @@ static eff_filter read_filter(lua_State *L, int index, const char *name, eff_fil
     return (eff_filter)eff_field_choice(L, index, "resize", name, names, missing);
 }
 
+static eff_warp_filter read_warp_filter(lua_State *L, int index, const char *name, eff_warp_filter missing)
+{
+    const char *names[EFF_WARP_FILTER_COUNT + 1] = {NULL};
+    for (int i = 0; i < EFF_WARP_FILTER_COUNT; i++) names[i] = eff_warp_filter_name((eff_warp_filter)i);
+    return (eff_warp_filter)eff_field_choice(L, index, name, name, names, missing);
+}
+
+static void read_style(lua_State *L, int index, const char *what, eff_op_style *style)
+{
+    static const char *const rules[] = {"tf", "pil", NULL};
+    style->rule = (eff_op_rule)eff_field_choice(L, index, what, "rule", rules, EFF_RULE_TF);
+    style->filter = read_warp_filter(L, index, "filter", EFF_WARP_NEAREST);
+    style->other = read_warp_filter(L, index, "other", style->filter);
+    memset(style->fill, 128, sizeof style->fill);
+    read_color(L, index, style->fill);
+}
+
 /* ---- steps ---- */
 
 #define KEYS(...) eff_only_keys(L, index, what, (const char *const[]){"kind", __VA_ARGS__, NULL})
@@ -155,11 +170,9 @@ static void read_pad_crop(lua_State *L, int index, const char *what, eff_step *s
 
 static void read_policy(lua_State *L, int index, const char *what, eff_step *step)
 {
-    KEYS("draws", "rule", "fill", "operations");
+    KEYS("draws", "rule", "filter", "other", "fill", "operations");
     step->policy.draws = read_int(L, index, "draws", 1);
-    step->policy.rule = (eff_op_rule)eff_field_choice(L, index, what, "rule", op_rules, EFF_RULE_TF);
-    memset(step->policy.fill, 128, sizeof step->policy.fill);
-    read_color(L, index, step->policy.fill);
+    read_style(L, index, what, &step->policy.style);
 }
 
 static void read_cutout(lua_State *L, int index, const char *what, eff_step *step)
@@ -348,28 +361,40 @@ static int run(lua_State *L)
     return 1;
 }
 
-static eff_status apply_to_copy(eff_image *out, const eff_image *in, const eff_policy_op *op, eff_op_rule rule,
-                                const uint8_t fill[3], eff_rng *rng)
+static eff_status apply_to_copy(eff_image *out, const eff_image *in, const eff_policy_op *op,
+                                const eff_op_style *style, eff_rng *rng)
 {
     eff_image spare[2] = {{0}, {0}};
     eff_status status = eff_image_copy(out, in, eff_image_whole(in));
-    if (status == EFF_OK) status = eff_policy_op_apply(op, out, rule, fill, rng, spare);
+    if (status == EFF_OK) status = eff_policy_op_apply(op, out, style, rng, spare);
     eff_image_free(&spare[0]);
     eff_image_free(&spare[1]);
     return status;
 }
 
-/* apply_operation(picture, { primitive =, args =, signed =, ... } [, "tf" or "pil", seed]): the changed picture */
+/* apply_operation(picture, { primitive =, args =, signed =, ... } [, style]): the changed picture. style is
+ * { rule = "tf" or "pil", filter = "nearest", "bilinear" or "bicubic" (of warps), other = a second filter that is taken
+ * half of the time, fill = { 128, 128, 128 }, seed = 0 }. */
 static int apply_operation(lua_State *L)
 {
+    static const char *const names[] = {"rule", "filter", "other", "fill", "seed", NULL};
     eff_image image = eff_check_image(L, 1, "apply_operation"), out = {0};
     eff_policy_op op;
+    eff_op_style style;
     eff_rng rng;
-    const uint8_t fill[3] = {128, 128, 128};
+    lua_settop(L, 3);
     read_operation(L, 2, &op);
-    int rule = luaL_checkoption(L, 3, "tf", op_rules);
-    eff_rng_start(&rng, stream_number(L, 4, "seed"), EFF_RNG_AUGMENT, 0, 0);
-    eff_status status = apply_to_copy(&out, &image, &op, (eff_op_rule)rule, fill, &rng);
+    if (lua_isnil(L, 3)) {
+        lua_newtable(L);
+        lua_replace(L, 3);
+    }
+    luaL_checktype(L, 3, LUA_TTABLE);
+    eff_only_keys(L, 3, "apply_operation", names);
+    read_style(L, 3, "apply_operation", &style);
+    int64_t seed = eff_field_int(L, 3, "seed", 0);
+    if (seed < 0) eff_raise(L, "seed: %lld is negative", (long long)seed);
+    eff_rng_start(&rng, (uint64_t)seed, EFF_RNG_AUGMENT, 0, 0);
+    eff_status status = apply_to_copy(&out, &image, &op, &style, &rng);
     eff_tensor *t = NULL;
     if (status == EFF_OK) status = eff_image_tensor(&t, &out);
     eff_image_free(&out);

@@ -206,8 +206,8 @@ static eff_status run_policy(picture *p, const eff_pipeline *pipeline, const eff
         const eff_policy_group *chosen = &pipeline->groups[drawn];
         for (int k = 0; k < chosen->count; k++) {
             const eff_policy_op *op = &pipeline->ops[chosen->first + k];
-            eff_status status = eff_policy_op_apply(op, &p->scratch->images[0], step->policy.rule, step->policy.fill,
-                                                    p->rng, &p->scratch->images[1]);
+            eff_status status = eff_policy_op_apply(op, &p->scratch->images[0], &step->policy.style, p->rng,
+                                                    &p->scratch->images[1]);
             if (status != EFF_OK) return eff_fail_at(status, "%s", op->name);
         }
     }

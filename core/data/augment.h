@@ -66,6 +66,13 @@ typedef struct eff_policy_op {
     eff_lut lut;        /* EFF_PRIMITIVE_LUT alone */
 } eff_policy_op;
 
+/* How the operations of a policy are done. */
+typedef struct eff_op_style {
+    eff_op_rule rule;
+    eff_warp_filter filter, other; /* of warps: one of the two at random; the same one twice for no choice */
+    uint8_t fill[3];               /* what warps and cut-outs leave */
+} eff_op_style;
+
 /* ---- Steps ---- */
 
 typedef enum eff_step_kind {
@@ -125,8 +132,7 @@ typedef struct eff_step {
         } pad_crop;
         struct {
             int draws;
-            eff_op_rule rule;
-            uint8_t fill[3];
+            eff_op_style style;
             int first_group, group_count; /* set by eff_pipeline_add_op */
         } policy;
         struct {
@@ -178,7 +184,7 @@ eff_status eff_pipeline_run(const eff_pipeline *pipeline, float *out, const eff_
                             eff_augment_scratch *scratch);
 
 /* Applies one operation to an image in place; `spare` are two images to overwrite. For policies and previews. */
-eff_status eff_policy_op_apply(const eff_policy_op *op, eff_image *image, eff_op_rule rule, const uint8_t fill[3],
-                               eff_rng *rng, eff_image spare[2]);
+eff_status eff_policy_op_apply(const eff_policy_op *op, eff_image *image, const eff_op_style *style, eff_rng *rng,
+                               eff_image spare[2]);
 
 #endif

@@ -79,6 +79,17 @@ static eff_status check_center(const eff_step *step)
     return check_size("centre crop", step->center.target, step->center.target);
 }
 
+static eff_status check_policy(const eff_step *step)
+{
+    const eff_op_style *style = &step->policy.style;
+    if (!(step->policy.draws >= 0 && step->policy.draws <= 1000))
+        return eff_fail(EFF_E_ARGUMENT, "policy: %d draws; 0 to 1000 are possible", step->policy.draws);
+    if (style->rule == EFF_RULE_TF && (style->filter != EFF_WARP_NEAREST || style->other != EFF_WARP_NEAREST))
+        return eff_fail(EFF_E_ARGUMENT, "policy: the official rule warps with the nearest pixel, not with a %s filter",
+                        eff_warp_filter_name(style->filter != EFF_WARP_NEAREST ? style->filter : style->other));
+    return EFF_OK;
+}
+
 static eff_status check_step(const eff_step *step)
 {
     switch (step->kind) {
@@ -90,9 +101,7 @@ static eff_status check_step(const eff_step *step)
     case EFF_STEP_PAD_CROP:
         if (step->pad_crop.pad >= 0 && step->pad_crop.pad <= 1 << 16) return EFF_OK;
         return eff_fail(EFF_E_ARGUMENT, "pad-crop: the border is %d pixels", step->pad_crop.pad);
-    case EFF_STEP_POLICY:
-        if (step->policy.draws >= 0 && step->policy.draws <= 1000) return EFF_OK;
-        return eff_fail(EFF_E_ARGUMENT, "policy: %d draws; 0 to 1000 are possible", step->policy.draws);
+    case EFF_STEP_POLICY: return check_policy(step);
     case EFF_STEP_CUTOUT:
         if (step->cutout.half >= 0 && step->cutout.half <= EFF_IMAGE_MAX_SIDE) return EFF_OK;
         return eff_fail(EFF_E_ARGUMENT, "cutout: half the side is %d pixels", step->cutout.half);

@@ -41,24 +41,21 @@ eff_status eff_primitive_find(eff_primitive *primitive, const char *name)
     return eff_fail(EFF_E_ARGUMENT, "no image primitive \"%s\"", name);
 }
 
-/* args[0..5] about the centre of the image, offsets in widths and heights, to a matrix about pixel (0, 0). */
-static void matrix_about_center(float m[6], const double args[6], int height, int width)
+/* args[0..5] about the centre of the image, offsets in widths and heights, to a matrix about the rule's origin. */
+static void matrix_about_center(double m[6], const double args[6], int height, int width, eff_op_rule rule)
 {
-    double cx = (width - 1) / 2.0, cy = (height - 1) / 2.0;
-    m[0] = (float)args[0];
-    m[1] = (float)args[1];
-    m[2] = (float)(cx + args[2] * width - args[0] * cx - args[1] * cy);
-    m[3] = (float)args[3];
-    m[4] = (float)args[4];
-    m[5] = (float)(cy + args[5] * height - args[3] * cx - args[4] * cy);
+    double corner = rule == EFF_RULE_TF ? 0.5 : 0.0, cx = width / 2.0 - corner, cy = height / 2.0 - corner;
+    memcpy(m, args, sizeof(double[6]));
+    m[2] = cx + args[2] * width - args[0] * cx - args[1] * cy;
+    m[5] = cy + args[5] * height - args[3] * cx - args[4] * cy;
 }
 
 /* True if the primitive is a warp, and then its matrix. `first` is args[0] with its sign. */
-static bool warp_matrix(float m[6], const eff_policy_op *op, double first, int height, int width)
+static bool warp_matrix(double m[6], const eff_policy_op *op, double first, int height, int width, eff_op_rule rule)
 {
     double args[EFF_OP_ARGS];
     switch (op->primitive) {
-    case EFF_PRIMITIVE_ROTATE: eff_matrix_rotate(m, height, width, first); return true;
+    case EFF_PRIMITIVE_ROTATE: eff_matrix_rotate(m, height, width, first, rule); return true;
     case EFF_PRIMITIVE_SHEAR_X: eff_matrix_shear_x(m, first); return true;
     case EFF_PRIMITIVE_SHEAR_Y: eff_matrix_shear_y(m, first); return true;
     case EFF_PRIMITIVE_TRANSLATE_X: eff_matrix_translate(m, first, 0.0); return true;
@@ -68,7 +65,7 @@ static bool warp_matrix(float m[6], const eff_policy_op *op, double first, int h
     case EFF_PRIMITIVE_AFFINE:
         memcpy(args, op->args, sizeof args);
         args[0] = first;
-        matrix_about_center(m, args, height, width);
+        matrix_about_center(m, args, height, width, rule);
         return true;
     default: return false;
     }
@@ -111,25 +108,32 @@ static void cut_out(double half, eff_image *image, const uint8_t fill[3], eff_rn
 
 static bool is_blend(eff_primitive p) { return p >= EFF_PRIMITIVE_COLOR && p <= EFF_PRIMITIVE_SHARPNESS; }
 
-eff_status eff_policy_op_apply(const eff_policy_op *op, eff_image *image, eff_op_rule rule, const uint8_t fill[3],
-                               eff_rng *rng, eff_image spare[2])
+static eff_status warp(eff_image *image, const double m[6], const eff_op_style *style, eff_rng *rng, eff_image *spare)
+{
+    eff_warp how = {style->rule, style->filter, {style->fill[0], style->fill[1], style->fill[2]}};
+    if (style->other != style->filter && eff_rng_uniform(rng) < 0.5) how.filter = style->other;
+    EFF_TRY(eff_image_affine(spare, image, m, &how));
+    eff_image held = *image;
+    *image = *spare;
+    *spare = held;
+    return EFF_OK;
+}
+
+eff_status eff_policy_op_apply(const eff_policy_op *op, eff_image *image, const eff_op_style *style, eff_rng *rng,
+                               eff_image spare[2])
 {
     if (op->probability < 1.0 && eff_rng_uniform(rng) >= op->probability) return EFF_OK;
-    double first = op->args[0];
+    double first = op->args[0], m[6];
     if (op->random_sign && eff_rng_uniform(rng) < 0.5) first = is_blend(op->primitive) ? 2.0 - first : -first;
-    float m[6];
     eff_lut lut;
-    if (make_lut(&lut, op, first, image, rule)) {
+    if (make_lut(&lut, op, first, image, style->rule)) {
         eff_image_apply_lut(image, &lut);
-    } else if (warp_matrix(m, op, first, image->height, image->width)) {
-        EFF_TRY(eff_image_affine(&spare[0], image, m, fill));
-        eff_image held = *image;
-        *image = spare[0];
-        spare[0] = held;
+    } else if (warp_matrix(m, op, first, image->height, image->width, style->rule)) {
+        return warp(image, m, style, rng, &spare[0]);
     } else if (op->primitive == EFF_PRIMITIVE_CUTOUT) {
-        cut_out(first, image, fill, rng);
+        cut_out(first, image, style->fill, rng);
     } else {
-        return enhance(op, first, image, rule, &spare[1]);
+        return enhance(op, first, image, style->rule, &spare[1]);
     }
     return EFF_OK;
 }

@@ -6,6 +6,8 @@
 #ifndef EFF_IMAGE_OPS_H
 #define EFF_IMAGE_OPS_H
 
+#include <stdbool.h>
+
 #include "image/image.h"
 
 typedef enum eff_op_rule {
@@ -43,13 +45,29 @@ int eff_luminance(const uint8_t *rgb, eff_op_rule rule);
 
 /* ---- Geometry ---- */
 
-/* Output pixel (x, y) takes the nearest input pixel to (m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5]), or `fill`
- * where that lies outside. out != in. */
-eff_status eff_image_affine(eff_image *out, const eff_image *in, const float m[6], const uint8_t fill[3]);
-void eff_matrix_rotate(float m[6], int height, int width, double degrees); /* about the centre, counter-clockwise */
-void eff_matrix_shear_x(float m[6], double level); /* about the corner */
-void eff_matrix_shear_y(float m[6], double level);
-void eff_matrix_translate(float m[6], double right, double down); /* moves the content */
+/* What a warp makes of a place between pixels, all of them Pillow's (a = -1 for the cubic, fractions cut off). */
+typedef enum eff_warp_filter {
+    EFF_WARP_NEAREST,
+    EFF_WARP_BILINEAR,
+    EFF_WARP_BICUBIC,
+    EFF_WARP_FILTER_COUNT
+} eff_warp_filter;
+
+const char *eff_warp_filter_name(eff_warp_filter filter); /* "nearest", ... */
+
+typedef struct eff_warp {
+    eff_op_rule rule;       /* TF: pixel (0, 0) has its centre at (0, 0); Pillow: at (0.5, 0.5) */
+    eff_warp_filter filter; /* of TF the nearest alone */
+    uint8_t fill[3];        /* what lies outside */
+} eff_warp;
+
+/* Output pixel (x, y) takes what lies at (m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5]) of the input. out != in. */
+eff_status eff_image_affine(eff_image *out, const eff_image *in, const double m[6], const eff_warp *warp);
+/* About the centre, counter-clockwise. */
+void eff_matrix_rotate(double m[6], int height, int width, double degrees, eff_op_rule rule);
+void eff_matrix_shear_x(double m[6], double level); /* about the origin */
+void eff_matrix_shear_y(double m[6], double level);
+void eff_matrix_translate(double m[6], double right, double down); /* moves the content */
 
 void eff_image_flip(eff_image *image); /* left to right */
 

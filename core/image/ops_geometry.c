@@ -1,52 +1,7 @@
-/* Warps, flips, filled rectangles and normalisation; see ops.h. */
-#include <math.h>
+/* Flips, filled rectangles and normalisation; see ops.h. */
 #include <string.h>
 
 #include "image/ops.h"
-
-/* Just below one half, so that the sum of it and a float just below k + 0.5 does not round up to k + 1. */
-#define HALF 0x1.fffffep-2f
-
-eff_status eff_image_affine(eff_image *out, const eff_image *in, const float m[6], const uint8_t fill[3])
-{
-    EFF_TRY(eff_image_reserve(out, in->height, in->width));
-    uint8_t *target = out->pixels;
-    float bottom = (float)in->height - 0.5f, right = (float)in->width - 0.5f;
-    for (int y = 0; y < in->height; y++) {
-        for (int x = 0; x < in->width; x++, target += 3) {
-            float at_x = m[0] * (float)x + m[1] * (float)y + m[2], at_y = m[3] * (float)x + m[4] * (float)y + m[5];
-            const uint8_t *source = fill;
-            /* Rounds half away from zero, as TensorFlow does: -0.5 is pixel -1, height - 0.5 is pixel height. */
-            if (at_x > -0.5f && at_x < right && at_y > -0.5f && at_y < bottom)
-                source = in->pixels + ((size_t)(at_y + HALF) * in->width + (size_t)(at_x + HALF)) * 3;
-            memcpy(target, source, 3);
-        }
-    }
-    return EFF_OK;
-}
-
-void eff_matrix_rotate(float m[6], int height, int width, double degrees)
-{
-    double radians = degrees * (3.14159265358979323846 / 180.0), right = width - 1, bottom = height - 1;
-    float c = (float)cos(radians), s = (float)sin(radians);
-    float x = (float)((right - (c * right - s * bottom)) / 2.0), y = (float)((bottom - (s * right + c * bottom)) / 2.0);
-    memcpy(m, (float[6]){c, -s, x, s, c, y}, sizeof(float[6]));
-}
-
-void eff_matrix_shear_x(float m[6], double level)
-{
-    memcpy(m, (float[6]){1.0f, (float)level, 0.0f, 0.0f, 1.0f, 0.0f}, sizeof(float[6]));
-}
-
-void eff_matrix_shear_y(float m[6], double level)
-{
-    memcpy(m, (float[6]){1.0f, 0.0f, 0.0f, (float)level, 1.0f, 0.0f}, sizeof(float[6]));
-}
-
-void eff_matrix_translate(float m[6], double right, double down)
-{
-    memcpy(m, (float[6]){1.0f, 0.0f, -(float)right, 0.0f, 1.0f, -(float)down}, sizeof(float[6]));
-}
 
 void eff_image_flip(eff_image *image)
 {

@@ -7,7 +7,7 @@
 #include "kernels/variants.h"
 
 static const char *const filter_names[EFF_FILTER_COUNT] = {"tf_bilinear", "tf_bicubic", "pil_bilinear",
-                                                           "pil_bicubic"};
+                                                           "pil_bicubic", "area"};
 
 const char *eff_filter_name(eff_filter filter) { return filter_names[filter]; }
 
@@ -18,8 +18,8 @@ eff_status eff_filter_find(eff_filter *filter, const char *name)
         *filter = (eff_filter)i;
         return EFF_OK;
     }
-    return eff_fail(EFF_E_ARGUMENT, "no interpolation \"%s\"; there are tf_bilinear, tf_bicubic, pil_bilinear and "
-                    "pil_bicubic", name);
+    return eff_fail(EFF_E_ARGUMENT, "no interpolation \"%s\"; there are tf_bilinear, tf_bicubic, pil_bilinear, "
+                    "pil_bicubic and area", name);
 }
 
 void eff_resizer_free(eff_resizer *resizer)
@@ -165,6 +165,8 @@ eff_status eff_resize_float(float *out, int height, int width, const eff_image *
 
 /* ---- Pillow ---- */
 
+static double box_filter(double x) { return x > -0.5 && x <= 0.5 ? 1.0 : 0.0; }
+
 static double triangle_filter(double x)
 {
     x = fabs(x);
@@ -180,10 +182,25 @@ static double cubic_filter(double x)
     return 0.0;
 }
 
+/* A filter's weight at a distance from an output pixel's centre, which is 0 from `reach` on. */
+typedef struct kernel {
+    double (*weigh)(double);
+    double reach;
+} kernel;
+
+static kernel kernel_of(eff_filter filter)
+{
+    switch (filter) {
+    case EFF_FILTER_PIL_BICUBIC: return (kernel){cubic_filter, 2.0};
+    case EFF_FILTER_AREA: return (kernel){box_filter, 0.5};
+    default: return (kernel){triangle_filter, 1.0};
+    }
+}
+
 static double filter_support(eff_filter filter, int out, double in)
 {
     double scale = in / out;
-    return (filter == EFF_FILTER_PIL_BICUBIC ? 2.0 : 1.0) * (scale < 1.0 ? 1.0 : scale);
+    return kernel_of(filter).reach * (scale < 1.0 ? 1.0 : scale);
 }
 
 static int axis_stride(eff_filter filter, int out, double in)
@@ -204,7 +221,7 @@ static int32_t to_fixed(double weight)
 
 static eff_taps make_axis(int32_t *memory, eff_filter filter, int out, span in, bool mirrored)
 {
-    double (*weigh)(double) = filter == EFF_FILTER_PIL_BICUBIC ? cubic_filter : triangle_filter;
+    double (*weigh)(double) = kernel_of(filter).weigh;
     double scale = in.length / out, stretch = scale < 1.0 ? 1.0 : scale;
     double support = filter_support(filter, out, in.length);
     eff_taps a = {memory, memory + out, memory + 2 * (size_t)out, axis_stride(filter, out, in.length)};

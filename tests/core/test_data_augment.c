@@ -197,7 +197,7 @@ static void test_policy(void **state)
     assert_int_equal(eff_image_reserve(&image, 1, 1), EFF_OK);
     memset(image.pixels, 200, 3);
     eff_step resize = RESIZE(1, 1, EFF_FILTER_TF_BILINEAR);
-    eff_step policy = {.kind = EFF_STEP_POLICY, .policy = {2, EFF_RULE_TF, {128, 128, 128}, 0, 0}};
+    eff_step policy = {.kind = EFF_STEP_POLICY, .policy = {.draws = 2}};
     eff_pipeline *p;
     assert_int_equal(eff_pipeline_create(&p), EFF_OK);
     assert_int_equal(eff_pipeline_add(p, &resize), EFF_OK);
@@ -222,6 +222,8 @@ static void test_policy(void **state)
     eff_image_free(&image);
 }
 
+static const eff_op_style official = {EFF_RULE_TF, EFF_WARP_NEAREST, EFF_WARP_NEAREST, {128, 128, 128}};
+
 static void apply(eff_policy_op o, eff_image *image, const uint8_t *levels, int n)
 {
     eff_image spare[2] = {{0}, {0}};
@@ -229,7 +231,7 @@ static void apply(eff_policy_op o, eff_image *image, const uint8_t *levels, int 
     assert_int_equal(eff_image_reserve(image, 1, n), EFF_OK);
     for (int i = 0; i < n; i++) memset(image->pixels + 3 * i, levels[i], 3);
     eff_rng_start(&rng, 1, EFF_RNG_AUGMENT, 0, 0);
-    assert_int_equal(eff_policy_op_apply(&o, image, EFF_RULE_TF, (uint8_t[]){128, 128, 128}, &rng, spare), EFF_OK);
+    assert_int_equal(eff_policy_op_apply(&o, image, &official, &rng, spare), EFF_OK);
     eff_image_free(&spare[0]);
     eff_image_free(&spare[1]);
 }
@@ -294,9 +296,9 @@ static void test_sign_and_probability(void **state)
     for (int i = 0; i < 4000; i++) {
         assert_int_equal(eff_image_reserve(&image, 1, 2), EFF_OK);
         memcpy(image.pixels, (uint8_t[]){1, 1, 1, 2, 2, 2}, 6);
-        assert_int_equal(eff_policy_op_apply(&o, &image, EFF_RULE_TF, (uint8_t[]){9, 9, 9}, &rng, spare), EFF_OK);
+        assert_int_equal(eff_policy_op_apply(&o, &image, &official, &rng, spare), EFF_OK);
         left += image.pixels[0] == 2;
-        right += image.pixels[0] == 9;
+        right += image.pixels[0] == 128;
         none += image.pixels[0] == 1;
     }
     assert_int_equal(left + right + none, 4000);

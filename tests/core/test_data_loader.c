@@ -26,7 +26,7 @@ static eff_pipeline *make_pipeline(void)
          .random_crop = {EFF_CROP_TF, EFF_FALLBACK_WHOLE, 0.3, 1.0, 0.75, 1.33, 0.0, 100, 0}},
         {.kind = EFF_STEP_RESIZE, .resize = {SIDE, SIDE, EFF_FILTER_TF_BILINEAR, EFF_FILTER_TF_BILINEAR}},
         {.kind = EFF_STEP_FLIP, .flip = {0.5}},
-        {.kind = EFF_STEP_POLICY, .policy = {2, EFF_RULE_TF, {128, 128, 128}, 0, 0}},
+        {.kind = EFF_STEP_POLICY, .policy = {.draws = 2}},
         {.kind = EFF_STEP_NORMALIZE, .normalize = {{128, 128, 128}, {128, 128, 128}}}};
     eff_policy_op ops[] = {{.name = "rotate", .primitive = EFF_PRIMITIVE_ROTATE, .args = {20}, .random_sign = true,
                             .probability = 1},

@@ -157,26 +157,34 @@ static void test_sharpness(void **state)
     eff_image_free(&scratch);
 }
 
-static void warp(const float m[6], int height, int width, const uint8_t *levels, const uint8_t *want)
+static const eff_warp official = {EFF_RULE_TF, EFF_WARP_NEAREST, {128, 128, 128}};
+
+static void warp_as(const eff_warp *how, const double m[6], int height, int width, const uint8_t *levels,
+                    const uint8_t *want)
 {
     eff_image image = {0}, out = {0};
     make_gray(&image, height, width, levels);
-    assert_int_equal(eff_image_affine(&out, &image, m, (uint8_t[]){128, 128, 128}), EFF_OK);
+    assert_int_equal(eff_image_affine(&out, &image, m, how), EFF_OK);
     assert_gray(&out, want);
     eff_image_free(&image);
     eff_image_free(&out);
 }
 
+static void warp(const double m[6], int height, int width, const uint8_t *levels, const uint8_t *want)
+{
+    warp_as(&official, m, height, width, levels, want);
+}
+
 static void test_geometry(void **state)
 {
     const uint8_t nine[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
-    float m[6];
+    double m[6];
     (void)state;
-    eff_matrix_rotate(m, 3, 3, 90.0); /* counter-clockwise: the right column becomes the top row */
+    eff_matrix_rotate(m, 3, 3, 90.0, EFF_RULE_TF); /* counter-clockwise: the right column becomes the top row */
     warp(m, 3, 3, nine, (uint8_t[]){3, 6, 9, 2, 5, 8, 1, 4, 7});
-    eff_matrix_rotate(m, 3, 3, 0.0);
+    eff_matrix_rotate(m, 3, 3, 0.0, EFF_RULE_TF);
     warp(m, 3, 3, nine, nine);
-    eff_matrix_rotate(m, 3, 3, 45.0); /* the border moves on by one */
+    eff_matrix_rotate(m, 3, 3, 45.0, EFF_RULE_TF); /* the border moves on by one */
     warp(m, 3, 3, nine, (uint8_t[]){2, 3, 6, 1, 5, 9, 4, 7, 8});
     eff_matrix_shear_x(m, 1.0); /* row y takes from x + y */
     warp(m, 3, 3, nine, (uint8_t[]){1, 2, 3, 5, 6, 128, 9, 128, 128});
@@ -191,6 +199,39 @@ static void test_geometry(void **state)
     warp(m, 1, 3, (uint8_t[]){1, 2, 3}, (uint8_t[]){128, 2, 3});
     eff_matrix_translate(m, -0.5, 0.0);
     warp(m, 1, 3, (uint8_t[]){1, 2, 3}, (uint8_t[]){2, 3, 128});
+}
+
+/* All photographs and magnitudes: tests/lua/golden_augment_spec.lua. */
+static void test_warp_filters(void **state)
+{
+    const uint8_t row[4] = {10, 20, 40, 80}, nine[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    const eff_warp nearest = {EFF_RULE_PIL, EFF_WARP_NEAREST, {128, 128, 128}};
+    const eff_warp bilinear = {EFF_RULE_PIL, EFF_WARP_BILINEAR, {128, 128, 128}};
+    const eff_warp bicubic = {EFF_RULE_PIL, EFF_WARP_BICUBIC, {128, 128, 128}};
+    const eff_warp impossible = {EFF_RULE_TF, EFF_WARP_BICUBIC, {128, 128, 128}};
+    eff_image image = {0}, out = {0};
+    double m[6];
+    (void)state;
+    eff_matrix_translate(m, -0.5, 0.0); /* centres at 1, 2, 3 and 4, which is outside */
+    warp_as(&nearest, m, 1, 4, row, (uint8_t[]){20, 40, 80, 128});
+    warp_as(&bilinear, m, 1, 4, row, (uint8_t[]){15, 30, 60, 128});
+    /* at one half the weights are -1/8, 5/8, 5/8, -1/8: 12.5, 26.25, 62.5, the fraction cut off */
+    warp_as(&bicubic, m, 1, 4, row, (uint8_t[]){12, 26, 62, 128});
+    eff_matrix_translate(m, 0.25, 0.0); /* 0.25 is inside, its left neighbour the border pixel again */
+    warp_as(&bilinear, m, 1, 4, row, (uint8_t[]){10, 17, 35, 70});
+    eff_matrix_shear_x(m, 1.0); /* row y takes from x + y + 1/2, of the centres x + 1/2 */
+    warp_as(&nearest, m, 3, 3, nine, (uint8_t[]){2, 3, 128, 6, 128, 128, 128, 128, 128});
+    eff_matrix_rotate(m, 3, 3, 90.0, EFF_RULE_PIL);
+    warp_as(&nearest, m, 3, 3, nine, (uint8_t[]){3, 6, 9, 2, 5, 8, 1, 4, 7});
+    warp_as(&bilinear, m, 3, 3, nine, (uint8_t[]){3, 6, 9, 2, 5, 8, 1, 4, 7});
+    eff_matrix_rotate(m, 3, 3, -360.0, EFF_RULE_PIL);
+    warp_as(&bicubic, m, 3, 3, nine, nine);
+    eff_matrix_translate(m, 1e300, -1e300);
+    warp_as(&nearest, m, 1, 4, row, (uint8_t[]){128, 128, 128, 128});
+    warp_as(&bicubic, m, 1, 4, row, (uint8_t[]){128, 128, 128, 128});
+    make_gray(&image, 1, 4, row);
+    assert_int_equal(eff_image_affine(&out, &image, m, &impossible), EFF_E_ARGUMENT);
+    eff_image_free(&image);
 }
 
 static void test_flip_and_fill(void **state)
@@ -239,6 +280,7 @@ int main(void)
         cmocka_unit_test_teardown(test_contrast_and_brightness, nothing_is_left),
         cmocka_unit_test_teardown(test_sharpness, nothing_is_left),
         cmocka_unit_test_teardown(test_geometry, nothing_is_left),
+        cmocka_unit_test_teardown(test_warp_filters, nothing_is_left),
         cmocka_unit_test_teardown(test_flip_and_fill, nothing_is_left),
         cmocka_unit_test_teardown(test_from_floats, nothing_is_left),
     };

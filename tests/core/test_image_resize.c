@@ -106,6 +106,24 @@ static void test_pillow(void **state)
                  36);
 }
 
+/* Each output pixel is the mean of what it covers; enlarged, pixels repeat. Pillow's: golden_augment_spec.lua. */
+static void test_area(void **state)
+{
+    eff_image image = {0}, out = {0};
+    eff_resizer resizer = {0};
+    (void)state;
+    assert_int_equal(eff_image_reserve(&image, 2, 2), EFF_OK);
+    memcpy(image.pixels, (uint8_t[]){0, 10, 20, 4, 20, 20, 8, 30, 20, 13, 40, 255}, 12);
+    assert_int_equal(eff_resize_bytes(&out, 1, 1, &image, all_of(&image), EFF_FILTER_AREA, &resizer), EFF_OK);
+    assert_memory_equal(out.pixels, ((uint8_t[]){7, 25, 79}), 3); /* of rows first: (2 + 11) / 2, 25, (20 + 138) / 2 */
+    assert_int_equal(eff_resize_bytes(&out, 4, 4, &image, all_of(&image), EFF_FILTER_AREA, &resizer), EFF_OK);
+    for (int i = 0; i < 16; i++)
+        assert_memory_equal(out.pixels + 3 * i, image.pixels + 3 * (i / 8 * 2 + i % 4 / 2), 3);
+    eff_image_free(&image);
+    eff_image_free(&out);
+    eff_resizer_free(&resizer);
+}
+
 static void test_mistakes(void **state)
 {
     eff_image image = {0}, out = {0};
@@ -123,6 +141,8 @@ static void test_mistakes(void **state)
     assert_int_equal(eff_resize_float(floats, 1, 1, &image, all_of(&image), EFF_FILTER_PIL_BICUBIC, false, &resizer),
                      EFF_E_ARGUMENT);
     assert_int_equal(eff_filter_find(&filter, "lanczos"), EFF_E_ARGUMENT);
+    assert_int_equal(eff_filter_find(&filter, "area"), EFF_OK);
+    assert_int_equal(filter, EFF_FILTER_AREA);
     assert_int_equal(eff_filter_find(&filter, "pil_bicubic"), EFF_OK);
     assert_int_equal(filter, EFF_FILTER_PIL_BICUBIC);
     eff_image_free(&image);
@@ -220,6 +240,7 @@ int main(void)
         cmocka_unit_test_teardown(test_tf_bilinear, nothing_is_left),
         cmocka_unit_test_teardown(test_tf_bicubic, nothing_is_left),
         cmocka_unit_test_teardown(test_pillow, nothing_is_left),
+        cmocka_unit_test_teardown(test_area, nothing_is_left),
         cmocka_unit_test_teardown(test_mistakes, nothing_is_left),
         cmocka_unit_test(test_fixed_crops),
         cmocka_unit_test(test_random_crop_ranges),

@@ -1,10 +1,11 @@
 --- Dialects of RandAugment: who means what by "magnitude".
 --
 -- A dialect has operations (in the order of its source, since random draws index them), the arithmetic (rule "tf" or
--- "pil", see augment.h of the core), the colour that warps and cut-outs leave, and the probability with which a drawn
--- operation is applied. An operation's argument is a function of (magnitude, size), see operations.lua.
---
--- What a dialect cannot tell: timm warps with random bilinear or bicubic sampling, here it is the nearest pixel.
+-- "pil", see augment.h of the core), the filter of warps (and an other that is taken half of the time), the colour that
+-- warps and cut-outs leave, and the probability with which a drawn operation is applied. An operation's argument is a
+-- function of (magnitude, size), see operations.lua.
+local ffi = require "ffi"
+
 local randaugment, autoaugment = {}, {}
 
 local floor, ceil, min = math.floor, math.ceil, math.min
@@ -63,7 +64,7 @@ end
 -- Posterize and solarize run backwards (weaker as the magnitude grows); kept, since the published results have it so.
 randaugment.official = {
     operations = official_operations(tenths(100), whole_tenths(40)),
-    rule = "tf", fill = { 128, 128, 128 }, probability = 1,
+    rule = "tf", filter = "nearest", fill = { 128, 128, 128 }, probability = 1,
 }
 
 --- The official one for small pictures: lengths grow with the picture and are the official ones at 224 pixels, and
@@ -74,7 +75,7 @@ randaugment.relative = {
     end, function(magnitude, size)
         return floor(magnitude / 10 * 40 * size / 224)
     end),
-    rule = "pil", fill = { 128, 128, 128 }, probability = 1,
+    rule = "pil", filter = "nearest", fill = { 128, 128, 128 }, probability = 1,
 }
 
 -- ---- timm ----
@@ -117,7 +118,7 @@ randaugment.timm = {
     operations = timm_operations(whole_tenths(4), function(magnitude)
         return min(256, floor(magnitude / 10 * 256))
     end, enhance, false),
-    rule = "pil", fill = { 128, 128, 128 }, probability = 0.5,
+    rule = "pil", filter = "bilinear", other = "bicubic", fill = { 128, 128, 128 }, probability = 0.5,
 }
 
 --- timm's rand-m...-inc1: every operation gets stronger as the magnitude grows.
@@ -129,23 +130,38 @@ randaugment.timm_inc = {
     end, function(magnitude)
         return 1 + magnitude / 10 * 0.9
     end, true),
-    rule = "pil", fill = { 128, 128, 128 }, probability = 0.5,
+    rule = "pil", filter = "bilinear", other = "bicubic", fill = { 128, 128, 128 }, probability = 0.5,
 }
 
 -- ---- torchvision ----
+
+local float = ffi.new "float[1]"
+
+local function single(x)
+    float[0] = x
+    return float[0]
+end
+
+--- The straight line from 0 to `full` at magnitude `strongest`, in single precision and from the nearer end as
+-- torch.linspace computes it: a translation that falls on 15.9999990 moves by 15 pixels.
+local function straight(magnitude, strongest, full)
+    local last = single(full)
+    local step = single(last / strongest)
+    return single(magnitude < floor((strongest + 1) / 2) and step * magnitude or last - step * (strongest - magnitude))
+end
 
 --- torchvision's 14 operations, each as strong as its argument here says at magnitude `strongest`.
 local function torchvision_operations(strongest, o)
     local function line(full)
         return function(magnitude)
-            return magnitude / strongest * full
+            return straight(magnitude, strongest, full)
         end
     end
     local function blend(magnitude)
-        return 1 + magnitude / strongest * o.blend
+        return 1 + straight(magnitude, strongest, o.blend)
     end
     local function translate(magnitude, size)
-        return floor(magnitude / strongest * o.translate(size))
+        return floor(straight(magnitude, strongest, o.translate(size)))
     end
     return {
         operation "identity",
@@ -162,7 +178,7 @@ local function torchvision_operations(strongest, o)
             return 8 - floor(magnitude / strongest * o.bits + 0.5)
         end),
         operation("solarize", function(magnitude)
-            return ceil(255 * (1 - magnitude / strongest))
+            return ceil(255 - 255 * magnitude / strongest)
         end),
         operation "autocontrast",
         operation "equalize",
@@ -177,7 +193,8 @@ local mild = {
 
 --- torchvision's RandAugment: magnitudes 0 to 30, black behind warps.
 randaugment.torchvision = {
-    operations = torchvision_operations(30, mild), rule = "pil", fill = { 0, 0, 0 }, probability = 1,
+    operations = torchvision_operations(30, mild), rule = "pil", filter = "nearest", fill = { 0, 0, 0 },
+    probability = 1,
 }
 
 --- torchvision's TrivialAugmentWide: one of its operations at one of the magnitudes 0 to 30.
@@ -187,7 +204,7 @@ local trivialaugment = {
             return 32
         end,
     }),
-    magnitudes = { 0, 30 }, rule = "pil", fill = { 0, 0, 0 },
+    magnitudes = { 0, 30 }, rule = "pil", filter = "nearest", fill = { 0, 0, 0 },
 }
 
 -- ---- AutoAugment ----
@@ -253,12 +270,14 @@ local imagenet = {
 
 --- The official code's, used for the V1 and B models: its operations with longer translations and cut-outs.
 autoaugment.v0 = {
-    policy = v0, operations = official_operations(tenths(250), whole_tenths(100)), rule = "tf", fill = { 128, 128, 128 },
+    policy = v0, operations = official_operations(tenths(250), whole_tenths(100)), rule = "tf", filter = "nearest",
+    fill = { 128, 128, 128 },
 }
 
 --- torchvision's default: its operations, whose ten magnitudes are 0 to 9.
 autoaugment.imagenet = {
-    policy = imagenet, operations = torchvision_operations(9, mild), rule = "pil", fill = { 0, 0, 0 },
+    policy = imagenet, operations = torchvision_operations(9, mild), rule = "pil", filter = "nearest",
+    fill = { 0, 0, 0 },
 }
 table.insert(autoaugment.imagenet.operations, operation "invert")
 

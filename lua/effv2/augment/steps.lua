@@ -61,10 +61,10 @@ function steps.center_crop(given)
 end
 
 --- Resizes the chosen part to the sample's size (or to `size`), whatever its aspect ratio.
--- @param given size, filter = "tf_bilinear" | "tf_bicubic" | "pil_bilinear" | "pil_bicubic", other = a second filter
--- that is taken half of the time, scaled = false: whether a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size where
--- the part has pixels enough, which is faster and smooths a little. Of a JPEG only the rows down to the part's last are
--- decoded, scaled or not: damage below them is not seen (docs/decoding.md)
+-- @param given size, filter = "tf_bilinear" | "tf_bicubic" | "pil_bilinear" | "pil_bicubic" | "area", other = a second
+-- filter that is taken half of the time, scaled = false: whether a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size
+-- where the part has pixels enough, which is faster and smooths a little. Of a JPEG only the rows down to the part's last
+-- are decoded, scaled or not: damage below them is not seen (docs/decoding.md)
 function steps.resize(given)
     local o = keys.check("resize", given, { size = keys.none, filter = "tf_bilinear", other = keys.none, scaled = false })
     return step("resize", function(size)
@@ -132,6 +132,15 @@ end
 
 -- ---- policies ----
 
+--- The core's policy step: a dialect's arithmetic, with the filter and fill of `o` where there are.
+local function policy_step(dialect, o, draws, groups)
+    return {
+        kind = "policy", draws = draws, rule = dialect.rule, operations = groups,
+        filter = o.filter or dialect.filter, other = o.other or not o.filter and dialect.other or nil,
+        fill = o.fill or dialect.fill,
+    }
+end
+
 -- A magnitude that varies is drawn as one of so many, which are equally likely.
 local NOISE_LEVELS = 64
 
@@ -147,14 +156,15 @@ do
     end
 end
 
---- The magnitudes that noise makes of one: { m } without, else equally likely ones of a normal distribution around it.
+--- The magnitudes that noise makes of one: { m } without, else equally likely ones of a normal distribution around it,
+-- or of the uniform one from 0 to it.
 local function noisy(magnitude, noise)
     if noise == 0 then
         return { magnitude }
     end
     local list = {}
     for i = 1, NOISE_LEVELS do
-        list[i] = magnitude + noise * normal_levels[i]
+        list[i] = noise == math.huge and (i - 0.5) / NOISE_LEVELS * magnitude or magnitude + noise * normal_levels[i]
     end
     return list
 end
@@ -162,16 +172,19 @@ end
 --- RandAugment: n times, one of the operations, each equally likely, at one magnitude.
 -- @param given n = 2, magnitude = 10 or a function(name, size) that gives each operation's, dialect = "official",
 -- "relative" (for small pictures), "timm", "timm_inc" or "torchvision" (see dialects.lua), operations = a list of names
--- and entries instead of the dialect's, noise = 0: the standard deviation of the magnitude (timm's mstd, usually 0.5)
+-- and entries instead of the dialect's, noise = 0: the standard deviation of the magnitude (timm's mstd, usually 0.5), or
+-- math.huge: a magnitude from 0 to the given one; filter = "nearest" | "bilinear" | "bicubic" of warps, other = a second
+-- one that is taken half of the time, fill = { r, g, b } outside a warped picture: the dialect's
 function steps.randaugment(given)
     local o = keys.check("randaugment", given, {
-        n = 2, magnitude = keys.none, dialect = "official", operations = keys.none, noise = 0,
+        n = 2, magnitude = keys.none, dialect = "official", operations = keys.none, noise = 0, filter = keys.none,
+        other = keys.none, fill = keys.none,
     })
     local dialect = choose("randaugment: unknown dialect", o.dialect, dialects.randaugment)
     local magnitude = o.magnitude or 10
     if type(magnitude) ~= "number" and type(magnitude) ~= "function" then
         error(("randaugment: magnitude is a %s, wanted a number or a function(name, size)"):format(type(magnitude)), 2)
-    elseif not (o.noise >= 0 and o.noise < math.huge) then
+    elseif o.noise < 0 or o.noise ~= o.noise then
         error(("randaugment: noise is %g, wanted a standard deviation from 0"):format(o.noise), 2)
     end
     local entries = {}
@@ -188,12 +201,14 @@ function steps.randaugment(given)
                 groups[#groups + 1] = { compiled }
             end
         end
-        return { kind = "policy", draws = o.n, rule = dialect.rule, fill = dialect.fill, operations = groups }
+        return policy_step(dialect, o, o.n, groups)
     end)
 end
 
 --- TrivialAugment (Müller and Hutter 2021): one operation, each equally likely, at a magnitude from 0 to 30.
-function steps.trivialaugment()
+-- @param given filter = "nearest", other = nil, fill = { 0, 0, 0 }, as of randaugment
+function steps.trivialaugment(given)
+    local o = keys.check("trivialaugment", given, { filter = keys.none, other = keys.none, fill = keys.none })
     local dialect = dialects.trivialaugment
     return step("trivialaugment", function(size)
         local groups = {}
@@ -202,15 +217,16 @@ function steps.trivialaugment()
                 groups[#groups + 1] = { operations.at(entry, magnitude, size) }
             end
         end
-        return { kind = "policy", draws = 1, rule = dialect.rule, fill = dialect.fill, operations = groups }
+        return policy_step(dialect, o, 1, groups)
     end)
 end
 
 --- AutoAugment: one of the sub-policies, each a list of operations { name, probability, magnitude } applied in order.
 -- @param given policy = "v0" (the official code's, of the V1 and B models), "imagenet" (torchvision's), or a list of
--- sub-policies, whose names mean v0's operations or registered ones
+-- sub-policies, whose names mean v0's operations or registered ones; filter, other, fill as of randaugment
 function steps.autoaugment(given)
-    local o = keys.check("autoaugment", given, { policy = keys.none })
+    local o = keys.check("autoaugment", given,
+        { policy = keys.none, filter = keys.none, other = keys.none, fill = keys.none })
     local own = type(o.policy) == "table"
     local known = own and dialects.autoaugment.v0
         or choose("autoaugment: unknown policy", o.policy or "v0", dialects.autoaugment)
@@ -232,7 +248,7 @@ function steps.autoaugment(given)
                 groups[i][k].probability = item[2]
             end
         end
-        return { kind = "policy", draws = 1, rule = known.rule, fill = known.fill, operations = groups }
+        return policy_step(known, o, 1, groups)
     end)
 end
 

@@ -106,14 +106,22 @@ static int open_loader(lua_State *L)
 
 /* ---- batches ---- */
 
+/* With fewer classes than the source has, a label may lie beyond them. */
 static void check_labels(lua_State *L, const loader_box *box, const eff_batch *batch)
 {
-    char name[1024];
+    const eff_source *source = box->config.source;
+    if (source->classes <= box->classes) return;
     for (int64_t i = 0; i < batch->count; i++) {
-        if (batch->labels[i] < box->classes) continue;
-        eff_source_name(box->config.source, batch->indices[i], name, sizeof name);
-        eff_raise(L, "label %lld of %s is outside 0 to %lld (%lld classes)", (long long)batch->labels[i], name,
-                  (long long)box->classes - 1, (long long)box->classes);
+        const int32_t *list;
+        int32_t only;
+        int count = eff_source_labels(source, batch->indices[i], &list, &only);
+        for (int k = 0; k < count; k++) {
+            char name[1024];
+            if (list[k] < box->classes) continue;
+            eff_source_name(source, batch->indices[i], name, sizeof name);
+            eff_raise(L, "label %d of %s is outside 0 to %lld (%lld classes)", (int)list[k], name,
+                      (long long)box->classes - 1, (long long)box->classes);
+        }
     }
 }
 
@@ -140,7 +148,7 @@ static void set_targets(lua_State *L, const loader_box *box, const eff_batch *ba
     eff_mix mix = {.mixup_alpha = box->mixup, .cutmix_alpha = box->cutmix, .seed = box->config.seed, .epoch = batch->epoch,
                    .batch = batch->position * box->config.ranks + box->config.rank};
     float *targets = eff_tensor_data(set_tensor(L, "targets", EFF_F32, 2, shape));
-    eff_check(L, eff_labels_one_hot(targets, batch->labels, batch->count, box->classes, 0));
+    eff_source_targets(box->config.source, targets, batch->indices, batch->count, box->classes);
     eff_check(L, eff_mix_batch(eff_tensor_data(images), targets, batch->count, batch->height, batch->width, box->classes, &mix));
 }
 
@@ -158,7 +166,8 @@ static void push_batch(lua_State *L, const loader_box *box, const eff_batch *bat
     set_copy(L, "labels", EFF_I64, 1, shape, batch->labels);
     int64_t *indices = eff_tensor_data(set_copy(L, "indices", EFF_I64, 1, shape, batch->indices));
     for (int64_t i = 0; i < batch->count; i++) indices[i]++;
-    if (box->mixup > 0 || box->cutmix > 0) set_targets(L, box, batch, images);
+    bool mixed = box->mixup > 0 || box->cutmix > 0;
+    if (mixed || eff_source_has_several_labels(box->config.source)) set_targets(L, box, batch, images);
     set_number(L, "count", batch->count);
     set_number(L, "padding", batch->padding);
     set_number(L, "position", batch->position);

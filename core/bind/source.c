@@ -92,6 +92,28 @@ static int label(lua_State *L)
     return 1;
 }
 
+/* source:labels(i): all labels of a picture, a list; the first is source:label(i) */
+static int labels(lua_State *L)
+{
+    const eff_source *source = eff_check_source(L, 1);
+    const int32_t *list;
+    int32_t only;
+    int count = eff_source_labels(source, check_index(L, source), &list, &only);
+    lua_createtable(L, count, 0);
+    for (int i = 0; i < count; i++) {
+        lua_pushnumber(L, list[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
+/* source:has_several_labels(): whether pictures may have more than one label; batches then have `targets` */
+static int has_several_labels(lua_State *L)
+{
+    lua_pushboolean(L, eff_source_has_several_labels(eff_check_source(L, 1)));
+    return 1;
+}
+
 static int name(lua_State *L)
 {
     char text[4096];
@@ -144,13 +166,18 @@ static int class_names(lua_State *L)
     return 1;
 }
 
-/* source:class_counts(): pictures of each class, in the order of class_names */
+/* source:class_counts(): pictures of each class, in the order of class_names; one of several labels counts in each */
 static int class_counts(lua_State *L)
 {
     const eff_source *source = eff_check_source(L, 1);
     int64_t *counts = lua_newuserdata(L, (size_t)source->classes * sizeof *counts);
     memset(counts, 0, (size_t)source->classes * sizeof *counts);
-    for (int64_t i = 0; i < source->count; i++) counts[eff_source_label(source, i)]++;
+    for (int64_t i = 0; i < source->count; i++) {
+        const int32_t *list;
+        int32_t only;
+        int count = eff_source_labels(source, i, &list, &only);
+        for (int k = 0; k < count; k++) counts[list[k]]++;
+    }
     eff_push_ints(L, source->classes, counts);
     return 1;
 }
@@ -180,6 +207,22 @@ static int subset(lua_State *L)
     return 1;
 }
 
+/* source:hold_out { count = | share =, seed = 0 }: the source without the pictures held out, and these, chosen by a
+ * stable hash of their names; or nil, message, code */
+static int hold_out(lua_State *L)
+{
+    static const char *const names[] = {"count", "share", "seed", NULL};
+    eff_source *source = eff_check_source(L, 1);
+    eff_only_keys(L, 2, "hold_out", names);
+    int64_t count = eff_field_int(L, 2, "count", 0), seed = eff_field_int(L, 2, "seed", 0);
+    double share = eff_field_number(L, 2, "share", 0);
+    if ((count != 0) == (share != 0)) eff_raise(L, "hold_out: wanted is either count or share");
+    if (seed < 0) eff_raise(L, "hold_out: seed = %lld is negative", (long long)seed);
+    eff_source **rest = push_box(L), **held = push_box(L);
+    eff_status status = eff_source_hold_out(rest, held, source, count, share, (uint64_t)seed);
+    return status == EFF_OK ? 2 : eff_push_failure(L, status);
+}
+
 static int to_string(lua_State *L)
 {
     const eff_source *source = eff_check_source(L, 1);
@@ -190,9 +233,11 @@ static int to_string(lua_State *L)
 void eff_open_source(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"open_source", open_source}, {NULL, NULL}};
-    static const luaL_Reg methods[] = {{"size", size}, {"label", label}, {"name", name}, {"image", image},
+    static const luaL_Reg methods[] = {{"size", size}, {"label", label}, {"labels", labels},
+                                       {"has_several_labels", has_several_labels}, {"name", name}, {"image", image},
                                        {"kind", kind_of}, {"class_names", class_names},
                                        {"class_counts", class_counts}, {"notice", notice}, {"subset", subset},
+                                       {"hold_out", hold_out},
                                        {"__len", size}, {"__tostring", to_string}, {"__gc", collect}, {NULL, NULL}};
     luaL_newmetatable(L, SOURCE_TYPE);
     lua_pushvalue(L, -1);

@@ -68,7 +68,8 @@ static void cifar_name(const eff_source *source, int64_t index, char *text, size
 
 static void cifar_close(eff_source *source) { eff_pool_free(((cifar *)source)->records); }
 
-static const eff_source_ops cifar_ops = {cifar_label, cifar_read, cifar_name, cifar_close};
+static const eff_source_ops cifar_ops = {
+    .label = cifar_label, .read = cifar_read, .name = cifar_name, .close = cifar_close};
 
 static eff_status read_exactly(uint8_t *out, int64_t bytes, const char *path)
 {

@@ -3,7 +3,6 @@
  * The scan only lists names (and looks into the first bytes of files without a known extension), so that a million
  * files take seconds; whether a file really is a picture is found when it is read.
  */
-#define _GNU_SOURCE /* qsort_r */
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
@@ -14,82 +13,9 @@
 #include <sys/stat.h>
 
 #include "base/rng.h"
-#include "data/source.h"
+#include "data/files.h"
 
 enum { MAX_PATH = 4096, MAX_DEPTH = 16 };
-
-/* A list of strings in one block. */
-typedef struct names {
-    char *text;
-    size_t size, capacity;
-    size_t *start; /* [count] offsets into text */
-    int64_t count, room;
-} names;
-
-typedef struct folder {
-    eff_source head;
-    char *root;  /* the folder that holds the classes */
-    names files; /* paths below root */
-    int32_t *labels;
-} folder;
-
-/* ---- Lists of names ---- */
-
-static void names_free(names *n)
-{
-    free(n->text);
-    free(n->start);
-    *n = (names){0};
-}
-
-static const char *name_at(const names *n, int64_t i) { return n->text + n->start[i]; }
-
-static eff_status names_add(names *n, const char *name)
-{
-    size_t length = strlen(name) + 1;
-    if (n->size + length > n->capacity) {
-        size_t capacity = 2 * (n->size + length);
-        char *text = realloc(n->text, capacity);
-        if (!text) return eff_fail(EFF_E_MEMORY, "no memory for the list of files");
-        n->text = text;
-        n->capacity = capacity;
-    }
-    if (n->count == n->room) {
-        int64_t room = n->room ? 2 * n->room : 64;
-        size_t *start = realloc(n->start, (size_t)room * sizeof *start);
-        if (!start) return eff_fail(EFF_E_MEMORY, "no memory for the list of files");
-        n->start = start;
-        n->room = room;
-    }
-    memcpy(n->text + n->size, name, length);
-    n->start[n->count++] = n->size;
-    n->size += length;
-    return EFF_OK;
-}
-
-static int compare_names(const void *a, const void *b, void *text)
-{
-    return strcmp((char *)text + *(const size_t *)a, (char *)text + *(const size_t *)b);
-}
-
-static void names_sort(names *n, int64_t from)
-{
-    if (n->count - from > 1)
-        qsort_r(n->start + from, (size_t)(n->count - from), sizeof *n->start, compare_names, n->text);
-}
-
-static int64_t names_find(const names *n, const char *name) /* of a sorted list; -1 if missing */
-{
-    int64_t low = 0, high = n->count - 1;
-    while (low <= high) {
-        int64_t middle = (low + high) / 2;
-        int order = strcmp(name, name_at(n, middle));
-        if (order == 0) return middle;
-        if (order < 0) high = middle - 1;
-        else low = middle + 1;
-    }
-    return -1;
-}
 
 /* ---- Looking into folders ---- */
 
@@ -138,14 +64,14 @@ static entry_kind kind_of(const struct dirent *entry, const char *path)
 }
 
 typedef struct listing {
-    names folders, files;
+    eff_names folders, files;
     int64_t others; /* visible files that are no images */
 } listing;
 
 static void listing_free(listing *l)
 {
-    names_free(&l->folders);
-    names_free(&l->files);
+    eff_names_free(&l->folders);
+    eff_names_free(&l->files);
 }
 
 static eff_status list_entry(listing *l, const char *path, const struct dirent *entry)
@@ -153,9 +79,9 @@ static eff_status list_entry(listing *l, const char *path, const struct dirent *
     char full[MAX_PATH];
     EFF_TRY(join(full, path, entry->d_name));
     switch (kind_of(entry, full)) {
-    case ENTRY_FOLDER: return names_add(&l->folders, entry->d_name);
+    case ENTRY_FOLDER: return eff_names_add(&l->folders, entry->d_name);
     case ENTRY_FILE:
-        if (has_image_extension(entry->d_name) || looks_like_image(full)) return names_add(&l->files, entry->d_name);
+        if (has_image_extension(entry->d_name) || looks_like_image(full)) return eff_names_add(&l->files, entry->d_name);
         l->others++;
         return EFF_OK;
     case ENTRY_OTHER: break;
@@ -178,15 +104,15 @@ static eff_status list_folder(listing *l, const char *path)
     }
     if (status == EFF_OK && errno != 0) status = eff_fail(EFF_E_IO, "%s: %s", path, strerror(errno));
     closedir(dir);
-    names_sort(&l->folders, 0);
-    names_sort(&l->files, 0);
+    eff_names_sort(&l->folders, 0);
+    eff_names_sort(&l->files, 0);
     return status;
 }
 
 /* ---- Collecting the pictures ---- */
 
 /* Adds the pictures below root/part (at any depth) to files, as paths from root. */
-static eff_status collect(names *files, const char *root, const char *part, int64_t *others, int depth)
+static eff_status collect(eff_names *files, const char *root, const char *part, int64_t *others, int depth)
 {
     char path[MAX_PATH];
     EFF_TRY(join(path, root, part));
@@ -195,64 +121,58 @@ static eff_status collect(names *files, const char *root, const char *part, int6
     eff_status status = list_folder(&l, path);
     *others += l.others;
     for (int64_t i = 0; status == EFF_OK && i < l.files.count; i++) {
-        status = join(path, part, name_at(&l.files, i));
-        if (status == EFF_OK) status = names_add(files, path);
+        status = join(path, part, eff_names_at(&l.files, i));
+        if (status == EFF_OK) status = eff_names_add(files, path);
     }
     for (int64_t i = 0; status == EFF_OK && i < l.folders.count; i++) {
-        status = join(path, part, name_at(&l.folders, i));
+        status = join(path, part, eff_names_at(&l.folders, i));
         if (status == EFF_OK) status = collect(files, root, path, others, depth + 1);
     }
     listing_free(&l);
     return status;
 }
 
-static eff_status label_files(folder *f, int64_t from, int label)
-{
-    int32_t *labels = realloc(f->labels, (size_t)(f->files.count + 1) * sizeof *labels);
-    if (!labels) return eff_fail(EFF_E_MEMORY, "no memory for %lld labels", (long long)f->files.count);
-    f->labels = labels;
-    for (int64_t i = from; i < f->files.count; i++) labels[i] = label;
-    return EFF_OK;
-}
-
-/* Keeps the "train" or the "val" part of the pictures from .. count-1, which are one class. */
-static eff_status keep_part(names *files, int64_t from, int label, const eff_folder_options *options)
+/* Keeps the "train" or the "val" part of the sorted pictures from .. count-1, which are one class and whose text begins
+ * at `text`. */
+static eff_status keep_part(eff_names *files, int64_t from, size_t text, int label, const eff_folder_options *options)
 {
     int64_t n = files->count - from, held_out = (int64_t)llround((double)n * options->val_ratio);
     if (options->val_ratio > 0.0 && held_out == 0 && n >= 2) held_out = 1;
     if (held_out == n && n >= 2 && options->val_ratio < 1.0) held_out = n - 1;
     int64_t *order = malloc((size_t)(n + 1) * sizeof *order);
-    size_t *kept = malloc((size_t)(n + 1) * sizeof *kept);
-    bool enough = order && kept;
-    if (enough) {
-        eff_rng rng;
-        eff_rng_start(&rng, options->seed, EFF_RNG_SPLIT, (uint64_t)label, 0);
-        eff_rng_permutation(&rng, order, n);
-        bool val = strcmp(options->split, "train") != 0;
-        int64_t first = val ? 0 : held_out, end = val ? held_out : n;
-        for (int64_t i = first; i < end; i++) kept[i - first] = files->start[from + order[i]];
-        if (end > first) memcpy(files->start + from, kept, (size_t)(end - first) * sizeof *kept);
-        files->count = from + (end - first);
-        names_sort(files, from);
-    }
+    if (!order) return eff_fail(EFF_E_MEMORY, "no memory to divide %lld pictures", (long long)n);
+    eff_rng rng;
+    eff_rng_start(&rng, options->seed, EFF_RNG_SPLIT, (uint64_t)label, 0);
+    eff_rng_permutation(&rng, order, n);
+    bool val = strcmp(options->split, "train") != 0;
+    eff_names kept = {0};
+    eff_status status = EFF_OK;
+    for (int64_t i = val ? 0 : held_out; status == EFF_OK && i < (val ? held_out : n); i++)
+        status = eff_names_add(&kept, eff_names_at(files, from + order[i]));
+    eff_names_sort(&kept, 0);
+    files->count = from;
+    files->size = text;
+    for (int64_t i = 0; status == EFF_OK && i < kept.count; i++)
+        status = eff_names_add(files, eff_names_at(&kept, i));
+    eff_names_free(&kept);
     free(order);
-    free(kept);
-    return enough ? EFF_OK : eff_fail(EFF_E_MEMORY, "no memory to divide %lld pictures", (long long)n);
+    return status;
 }
 
 /* One class; `divide` when the split is made here and not by folders. */
-static eff_status add_class(folder *f, int label, const eff_folder_options *options, bool divide)
+static eff_status add_class(eff_files *f, int label, const eff_folder_options *options, bool divide)
 {
-    int64_t others = 0, from = f->files.count;
+    int64_t others = 0, from = f->names.count;
+    size_t text = f->names.size;
     const char *name = f->head.class_names[label];
-    EFF_TRY(collect(&f->files, f->root, name, &others, 0));
-    names_sort(&f->files, from);
-    if (f->files.count == from) EFF_TRY(eff_source_add_notice(&f->head, "class \"%s\" has no images", name));
+    EFF_TRY(collect(&f->names, f->head.root, name, &others, 0));
+    eff_names_sort(&f->names, from);
+    if (f->names.count == from) EFF_TRY(eff_source_add_notice(&f->head, "class \"%s\" has no images", name));
     if (others)
         EFF_TRY(eff_source_add_notice(&f->head, "class \"%s\": %lld files are neither JPEG nor PNG and are left out",
                                       name, (long long)others));
-    if (divide) EFF_TRY(keep_part(&f->files, from, label, options));
-    return label_files(f, from, label);
+    if (divide) EFF_TRY(keep_part(&f->names, from, text, label, options));
+    return eff_files_label_rest(f, label);
 }
 
 /* ---- Which folder, which classes ---- */
@@ -290,18 +210,18 @@ static eff_status list_classes(listing *l, const char *path)
     return l->folders.count ? EFF_OK : no_classes(path, l);
 }
 
-static eff_status missing_class(const names *has, const names *lacks, const char *has_path, const char *lacks_path)
+static eff_status missing_class(const eff_names *has, const eff_names *lacks, const char *has_path, const char *lacks_path)
 {
     for (int64_t i = 0; i < has->count; i++)
-        if (names_find(lacks, name_at(has, i)) < 0)
+        if (eff_names_find(lacks, eff_names_at(has, i)) < 0)
             return eff_fail(EFF_E_FORMAT, "%s has the class \"%s\", %s lacks it (%lld and %lld classes); every split "
-                            "needs the same class folders", has_path, name_at(has, i), lacks_path,
+                            "needs the same class folders", has_path, eff_names_at(has, i), lacks_path,
                             (long long)has->count, (long long)lacks->count);
     return EFF_OK;
 }
 
 /* The classes of the opened folder must be those of the training folder, or labels would mean two things. */
-static eff_status compare_with_train(const names *classes, const char *path, const char *root)
+static eff_status compare_with_train(const eff_names *classes, const char *path, const char *root)
 {
     char train[MAX_PATH];
     EFF_TRY(split_folder(train, root, "train"));
@@ -314,11 +234,11 @@ static eff_status compare_with_train(const names *classes, const char *path, con
     return status;
 }
 
-static eff_status take_classes(folder *f, const names *classes)
+static eff_status take_classes(eff_files *f, const eff_names *classes)
 {
     const char **list = malloc((size_t)classes->count * sizeof *list);
     if (!list) return eff_fail(EFF_E_MEMORY, "no memory for the class names");
-    for (int64_t i = 0; i < classes->count; i++) list[i] = name_at(classes, i);
+    for (int64_t i = 0; i < classes->count; i++) list[i] = eff_names_at(classes, i);
     eff_status status = eff_source_set_classes(&f->head, list, (int)classes->count);
     free(list);
     return status;
@@ -326,91 +246,60 @@ static eff_status take_classes(folder *f, const names *classes)
 
 /* ---- The source ---- */
 
-static int folder_label(const eff_source *source, int64_t index) { return ((const folder *)source)->labels[index]; }
-
-static void folder_name(const eff_source *source, int64_t index, char *text, size_t size)
+/* The folder of the classes for the split that is wanted; *divide when it is the root, of which a part is taken. */
+static eff_status find_classes(char path[MAX_PATH], bool *divide, const char *root, const char *split)
 {
-    const folder *f = (const folder *)source;
-    snprintf(text, size, "%s/%s", f->root, name_at(&f->files, index));
-}
-
-static eff_status folder_read(const eff_source *source, int64_t index, eff_reader *reader)
-{
-    char path[MAX_PATH];
-    folder_name(source, index, path, sizeof path);
-    EFF_TRY(eff_buffer_read_file(&reader->file, path));
-    return eff_picture_open(&reader->picture, &reader->file);
-}
-
-static void folder_close(eff_source *source)
-{
-    folder *f = (folder *)source;
-    free(f->root);
-    names_free(&f->files);
-    free(f->labels);
-}
-
-static const eff_source_ops folder_ops = {folder_label, folder_read, folder_name, folder_close};
-
-static eff_status fill_folder(folder *f, const char *root, const eff_folder_options *options)
-{
-    char path[MAX_PATH], train[MAX_PATH];
-    EFF_TRY(split_folder(path, root, options->split));
+    char train[MAX_PATH];
+    EFF_TRY(split_folder(path, root, split));
     EFF_TRY(split_folder(train, root, "train"));
-    bool divide = !path[0] && !train[0];
-    if (!path[0] && !divide)
+    *divide = !path[0] && !train[0];
+    if (path[0]) return EFF_OK;
+    if (!*divide)
         return eff_fail(EFF_E_IO, "%s: there is %s but no folder \"%s\" beside it (make one, or open %s itself: a part "
-                        "of it is then held out)", root, train, options->split, train);
-    if (divide && strcmp(options->split, "test") == 0)
-        return eff_fail(EFF_E_IO, "%s: no folder \"test\" here", root);
-    f->root = strdup(divide ? root : path);
-    if (!f->root) return eff_fail(EFF_E_MEMORY, "no memory for a path");
+                        "of it is then held out)", root, train, split, train);
+    if (strcmp(split, "test") == 0) return eff_fail(EFF_E_IO, "%s: no folder \"test\" here", root);
+    return join(path, root, "");
+}
+
+static eff_status fill_folder(eff_files *f, const char *root, const eff_folder_options *options, bool divide)
+{
     listing l = {0};
-    eff_status status = list_classes(&l, f->root);
-    if (status == EFF_OK) status = compare_with_train(&l.folders, f->root, root);
+    eff_status status = list_classes(&l, f->head.root);
+    if (status == EFF_OK) status = compare_with_train(&l.folders, f->head.root, root);
     if (status == EFF_OK) status = take_classes(f, &l.folders);
     listing_free(&l);
     for (int i = 0; status == EFF_OK && i < f->head.classes; i++)
         status = add_class(f, i, options, divide && strcmp(options->split, "all") != 0);
-    f->head.count = f->files.count;
-    if (status == EFF_OK && f->head.count == 0)
-        return eff_fail(EFF_E_FORMAT, "%s: %d class folders, but no images for \"%s\" in them%s", f->root,
-                        f->head.classes, options->split,
-                        divide ? " (JPEG or PNG, at least two of a class, and val_ratio between 0 and 1)"
-                               : " (JPEG or PNG files are read)");
-    return status;
+    if (status != EFF_OK || f->names.count > 0) return status;
+    return eff_fail(EFF_E_FORMAT, "%s: %d class folders, but no images for \"%s\" in them%s", f->head.root,
+                    f->head.classes, options->split,
+                    divide ? " (JPEG or PNG, at least two of a class, and val_ratio between 0 and 1)"
+                           : " (JPEG or PNG files are read)");
 }
 
-static eff_status fill_pictures(folder *f, const char *root)
+static eff_status fill_pictures(eff_files *f, const char *root)
 {
     static const char *const classes[] = {"picture"};
     int64_t others = 0;
-    f->root = strdup(root);
-    if (!f->root) return eff_fail(EFF_E_MEMORY, "no memory for a path");
     EFF_TRY(eff_source_set_classes(&f->head, classes, 1));
-    EFF_TRY(collect(&f->files, root, "", &others, 0));
-    names_sort(&f->files, 0);
-    EFF_TRY(label_files(f, 0, 0));
-    f->head.count = f->files.count;
-    if (f->head.count > 0) return EFF_OK;
+    EFF_TRY(collect(&f->names, root, "", &others, 0));
+    eff_names_sort(&f->names, 0);
+    if (f->names.count > 0) return eff_files_label_rest(f, 0);
     return eff_fail(EFF_E_FORMAT, "%s: no JPEG or PNG files here or in folders below (%lld others)", root,
                     (long long)others);
 }
 
 eff_status eff_source_open_pictures(eff_source **out, const char *root)
 {
-    folder *f = eff_source_allocate(sizeof *f, &folder_ops, "pictures");
-    if (!f) return EFF_E_MEMORY;
-    eff_status status = fill_pictures(f, root);
-    if (status == EFF_OK) *out = &f->head;
-    else eff_source_release(&f->head);
-    return status;
+    eff_files *f = eff_files_new("pictures", root);
+    return f ? eff_files_end(out, f, fill_pictures(f, root)) : EFF_E_MEMORY;
 }
 
 eff_status eff_source_open_folder(eff_source **out, const char *root, const eff_folder_options *options)
 {
     static const char *const splits[] = {"train", "val", "test", "all"};
-    bool known = false;
+    char path[MAX_PATH];
+    bool known = false, divide;
     for (int i = 0; i < 4; i++) known = known || strcmp(options->split, splits[i]) == 0;
     if (!known)
         return eff_fail(EFF_E_ARGUMENT, "no split \"%s\"; there are train, val, test and all", options->split);
@@ -418,14 +307,10 @@ eff_status eff_source_open_folder(eff_source **out, const char *root, const eff_
         return eff_fail(EFF_E_ARGUMENT, "the validation part is %g; it must lie in 0 to 1", options->val_ratio);
     struct stat info;
     if (stat(root, &info) != 0)
-        return eff_fail(EFF_E_IO, "%s: %s (wanted is a folder of class folders, or of CIFAR in binary form)", root,
-                        strerror(errno));
+        return eff_fail(EFF_E_IO, "%s: %s (wanted is a folder of class folders)", root, strerror(errno));
     if (!S_ISDIR(info.st_mode))
-        return eff_fail(EFF_E_IO, "%s: not a folder (wanted is a folder of class folders, or of CIFAR in binary form)", root);
-    folder *f = eff_source_allocate(sizeof *f, &folder_ops, "folder");
-    if (!f) return EFF_E_MEMORY;
-    eff_status status = fill_folder(f, root, options);
-    if (status == EFF_OK) *out = &f->head;
-    else eff_source_release(&f->head);
-    return status;
+        return eff_fail(EFF_E_IO, "%s: not a folder (wanted is a folder of class folders)", root);
+    EFF_TRY(find_classes(path, &divide, root, options->split));
+    eff_files *f = eff_files_new("folder", path);
+    return f ? eff_files_end(out, f, fill_folder(f, root, options, divide)) : EFF_E_MEMORY;
 }

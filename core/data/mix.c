@@ -111,18 +111,3 @@ eff_status eff_mix_batch(float *images, float *labels, int64_t count, int height
     eff_pool_free(shares);
     return EFF_OK;
 }
-
-eff_status eff_labels_one_hot(float *labels, const int64_t *classes_of, int64_t count, int64_t classes,
-                              double smoothing)
-{
-    if (!(smoothing >= 0.0 && smoothing <= 1.0))
-        return eff_fail(EFF_E_ARGUMENT, "label smoothing of %g; it must lie in 0 to 1", smoothing);
-    float off = (float)(smoothing / (double)classes), on = (float)(1.0 - smoothing + smoothing / (double)classes);
-    for (int64_t i = 0; i < count; i++) {
-        if (classes_of[i] < 0 || classes_of[i] >= classes)
-            return eff_fail(EFF_E_ARGUMENT, "label %lld of example %lld is outside 0 to %lld", (long long)classes_of[i],
-                            (long long)i, (long long)classes - 1);
-        for (int64_t c = 0; c < classes; c++) labels[i * classes + c] = c == classes_of[i] ? on : off;
-    }
-    return EFF_OK;
-}

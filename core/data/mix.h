@@ -21,8 +21,4 @@ typedef struct eff_mix {
 eff_status eff_mix_batch(float *images, float *labels, int64_t count, int height, int width, int64_t classes,
                          const eff_mix *mix);
 
-/* labels[count][classes] = (1 - smoothing) * one_hot + smoothing / classes. */
-eff_status eff_labels_one_hot(float *labels, const int64_t *classes_of, int64_t count, int64_t classes,
-                              double smoothing);
-
 #endif

@@ -223,7 +223,8 @@ static void shapes_name(const eff_source *source, int64_t index, char *text, siz
 
 static void shapes_close(eff_source *source) { (void)source; }
 
-static const eff_source_ops shapes_ops = {shapes_label, shapes_read, shapes_name, shapes_close};
+static const eff_source_ops shapes_ops = {
+    .label = shapes_label, .read = shapes_read, .name = shapes_name, .close = shapes_close};
 
 eff_status eff_source_open_shapes(eff_source **out, const char *split, int64_t count, uint64_t seed)
 {

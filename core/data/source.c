@@ -30,6 +30,33 @@ void eff_source_name(const eff_source *source, int64_t index, char *text, size_t
     source->ops->name(source, index, text, size);
 }
 
+void eff_source_key(const eff_source *source, int64_t index, char *text, size_t size)
+{
+    eff_source_name(source, index, text, size);
+    size_t skip = source->root ? strlen(source->root) : 0;
+    if (skip && strncmp(text, source->root, skip) == 0 && text[skip] == '/')
+        memmove(text, text + skip + 1, strlen(text + skip + 1) + 1);
+}
+
+int eff_source_labels(const eff_source *source, int64_t index, const int32_t **list, int32_t *only)
+{
+    if (source->ops->labels) return source->ops->labels(source, index, list);
+    *only = source->ops->label(source, index);
+    *list = only;
+    return 1;
+}
+
+void eff_source_targets(const eff_source *source, float *targets, const int64_t *indices, int64_t n, int64_t classes)
+{
+    memset(targets, 0, (size_t)(n * classes) * sizeof *targets);
+    for (int64_t i = 0; i < n; i++) {
+        const int32_t *list;
+        int32_t only;
+        int count = eff_source_labels(source, indices[i], &list, &only);
+        for (int k = 0; k < count; k++) targets[i * classes + list[k]] = 1.0f / (float)count;
+    }
+}
+
 eff_source *eff_source_retain(eff_source *source)
 {
     __atomic_add_fetch(&source->references, 1, __ATOMIC_RELAXED);
@@ -42,6 +69,7 @@ void eff_source_release(eff_source *source)
     source->ops->close(source);
     for (int i = 0; i < source->classes; i++) free(source->class_names[i]);
     free(source->class_names);
+    free(source->root);
     free(source->notice);
     free(source);
 }
@@ -101,6 +129,12 @@ static int subset_label(const eff_source *source, int64_t index)
     return eff_source_label(s->base, s->indices[index]);
 }
 
+static int subset_labels(const eff_source *source, int64_t index, const int32_t **list)
+{
+    const subset *s = (const subset *)source;
+    return s->base->ops->labels(s->base, s->indices[index], list);
+}
+
 static eff_status subset_read(const eff_source *source, int64_t index, eff_reader *reader)
 {
     const subset *s = (const subset *)source;
@@ -120,7 +154,10 @@ static void subset_close(eff_source *source)
     free(s->indices);
 }
 
-static const eff_source_ops subset_ops = {subset_label, subset_read, subset_name, subset_close};
+static const eff_source_ops subset_ops = {
+    .label = subset_label, .read = subset_read, .name = subset_name, .close = subset_close};
+static const eff_source_ops subset_labels_ops = {
+    .label = subset_label, .labels = subset_labels, .read = subset_read, .name = subset_name, .close = subset_close};
 
 static eff_status subset_fill(subset *s, const int64_t *indices, int64_t n)
 {
@@ -133,13 +170,14 @@ static eff_status subset_fill(subset *s, const int64_t *indices, int64_t n)
         s->indices[i] = indices[i];
     }
     s->head.count = n;
+    if (s->base->root && !(s->head.root = strdup(s->base->root))) return eff_fail(EFF_E_MEMORY, "no memory for a path");
     return eff_source_set_classes(&s->head, (const char *const *)s->base->class_names, s->base->classes);
 }
 
 eff_status eff_source_open_subset(eff_source **out, eff_source *base, const int64_t *indices, int64_t n)
 {
     if (n < 1) return eff_fail(EFF_E_ARGUMENT, "subset: it would be empty");
-    subset *s = eff_source_allocate(sizeof *s, &subset_ops, "subset");
+    subset *s = eff_source_allocate(sizeof *s, base->ops->labels ? &subset_labels_ops : &subset_ops, "subset");
     if (!s) return EFF_E_MEMORY;
     s->base = eff_source_retain(base);
     eff_status status = subset_fill(s, indices, n);

@@ -27,6 +27,9 @@ typedef struct eff_source eff_source;
 
 typedef struct eff_source_ops {
     int (*label)(const eff_source *source, int64_t index);
+    /* Sets *list to the labels of a picture, the first as `label` says, and returns how many there are, at least 1.
+     * NULL where each picture has one. */
+    int (*labels)(const eff_source *source, int64_t index, const int32_t **list);
     eff_status (*read)(const eff_source *source, int64_t index, eff_reader *reader);
     void (*name)(const eff_source *source, int64_t index, char *text, size_t size);
     void (*close)(eff_source *source); /* frees what the kind added; the rest is freed by eff_source_release */
@@ -36,24 +39,38 @@ typedef struct eff_source_ops {
 struct eff_source {
     const eff_source_ops *ops;
     int references;
-    const char *kind; /* "folder", "pictures", "cifar10", "cifar100", "shapes", "subset" */
+    const char *kind; /* "folder", "pictures", "cifar10", "cifar100", "shapes", "subset", ... */
     int64_t count;
     int classes;
     char **class_names;  /* [classes] */
+    char *root;          /* the folder below which the pictures are, or NULL: no files */
     char *notice;        /* what was strange but not wrong, e.g. "class \"cats\" has no images"; or NULL */
 };
 
-/* Class of a picture, 0 .. classes-1. index: 0 .. count-1. */
+/* Class of a picture, 0 .. classes-1; of several the first. index: 0 .. count-1. */
 static inline int eff_source_label(const eff_source *source, int64_t index)
 {
     return source->ops->label(source, index);
 }
+
+/* Whether pictures may have more than one label. */
+static inline bool eff_source_has_several_labels(const eff_source *source) { return source->ops->labels != NULL; }
+
+/* All labels of a picture: how many, and in *list where they are, which is `only` in a source of one label each. */
+int eff_source_labels(const eff_source *source, int64_t index, const int32_t **list, int32_t *only);
+
+/* targets[n][classes], classes at least the source's: 1/k for each of the k labels of the pictures indices[0..n-1],
+ * else 0. */
+void eff_source_targets(const eff_source *source, float *targets, const int64_t *indices, int64_t n, int64_t classes);
 
 /* Leaves the picture in reader->picture, encoded if it is a file. Messages start with its name. */
 eff_status eff_source_read(const eff_source *source, int64_t index, eff_reader *reader);
 
 /* How messages call a picture: the path, or "data_batch_1.bin, image 17". */
 void eff_source_name(const eff_source *source, int64_t index, char *text, size_t size);
+
+/* The same without the path of the source's root, so that it stays when the data move: "cats/17.jpg". */
+void eff_source_key(const eff_source *source, int64_t index, char *text, size_t size);
 
 eff_source *eff_source_retain(eff_source *source);
 void eff_source_release(eff_source *source); /* NULL is allowed */
@@ -86,6 +103,13 @@ eff_status eff_source_open_shapes(eff_source **out, const char *split, int64_t c
 
 /* The pictures indices[0..n-1] of another source, which it keeps open. */
 eff_status eff_source_open_subset(eff_source **out, eff_source *base, const int64_t *indices, int64_t n);
+
+/* Divides a source in two by a hash of each picture's key (eff_source_key): XXH3 of 64 bits with `seed`, XXH3_64bits_withSeed.
+ * *held gets the `count` pictures of the smallest hashes, or with count 0 those whose hash lies in the lowest `share` of
+ * all hashes; *rest the others, both in the order of `base`. So whether a picture is held out by share depends on its
+ * name alone. Pictures of one name (a list may have it twice) stay together when divided by share. */
+eff_status eff_source_hold_out(eff_source **rest, eff_source **held, eff_source *base, int64_t count, double share,
+                               uint64_t seed);
 
 /* ---- For the kinds ---- */
 

@@ -25,24 +25,45 @@ local function open_loader(o)
     }
 end
 
-local function loss_of(kind, logits, labels)
-    if kind == "sigmoid" then
-        return core.sigmoid_cross_entropy(logits, core.one_hot(labels, logits:size(2)))
+--- The labels of a batch, as the model counts its classes: columns[j] (int64) has each picture's j-th label, or its
+-- first where it has fewer; shares[j] (float32, n x 1) is 1/k for the k labels of a picture, 0 beyond them.
+local function labels_of(o, batch)
+    local lists, most = {}, 1
+    for i, index in ipairs(batch.indices:totable()) do
+        lists[i] = o.source:labels(index)
+        most = math.max(most, #lists[i])
     end
-    return core.cross_entropy(logits, labels)
+    local columns, shares = {}, {}
+    for j = 1, most do
+        local column, share = {}, {}
+        for i, list in ipairs(lists) do
+            local label = list[j] or list[1]
+            column[i] = o.classes and o.classes[label + 1] or label
+            share[i] = { list[j] and 1 / #list or 0 }
+        end
+        columns[j], shares[j] = core.tensor(column, "int64"), core.tensor(share)
+    end
+    return columns, shares
 end
 
-local function hits(logits, labels, k)
-    return core.in_top_k(logits, labels, k):cast("float32"):sum():item()
+local function loss_of(kind, logits, columns, shares)
+    if kind == "softmax" and #columns == 1 then
+        return core.cross_entropy(logits, columns[1])
+    end
+    local targets = 0
+    for j, column in ipairs(columns) do
+        targets = targets + core.one_hot(column, logits:size(2)) * shares[j]
+    end
+    return (kind == "sigmoid" and core.sigmoid_cross_entropy or core.cross_entropy)(logits, targets)
 end
 
---- Labels as the model counts its classes.
-local function translated(labels, classes)
-    local list = labels:totable()
-    for i, label in ipairs(list) do
-        list[i] = classes[label + 1]
+--- Pictures that have one of their labels among the k most probable classes.
+local function hits(logits, columns, k)
+    local found = 0
+    for _, column in ipairs(columns) do
+        found = found + core.in_top_k(logits, column, k):cast "float32"
     end
-    return core.tensor(list, "int64")
+    return (1 - (1 - found):relu()):sum():item()
 end
 
 --- Adds the results of the next batch to `sums`; false when there is none.
@@ -52,15 +73,16 @@ local function add_batch(o, loader, sums)
         return false
     end
     local logits = o.model(batch.images)
-    local labels = o.classes and translated(batch.labels, o.classes) or batch.labels
-    sums.hits1 = sums.hits1 + hits(logits, labels, 1)
-    sums.hits5 = sums.hits5 + hits(logits, labels, 5)
-    sums.loss = sums.loss + loss_of(o.loss, logits, labels):item() * batch.count
+    local columns, shares = labels_of(o, batch)
+    sums.hits1 = sums.hits1 + hits(logits, columns, 1)
+    sums.hits5 = sums.hits5 + hits(logits, columns, 5)
+    sums.loss = sums.loss + loss_of(o.loss, logits, columns, shares):item() * batch.count
     sums.images = sums.images + batch.count
     return true
 end
 
 --- Runs a model over a source, in eval() meanwhile; ARGUMENTS above lists the arguments and their defaults.
+-- Of a picture with several labels any one is a hit, and the loss is the mean over them.
 -- @return { top1 =, top5 = (shares), loss =, images =, seconds =, skipped = { { index =, reason = }, ... } }
 local function evaluate(given)
     local o = keys.check("evaluate", given, ARGUMENTS)

@@ -98,6 +98,14 @@ eff_status eff_source_open_cifar(eff_source **out, const char *folder, const cha
 
 enum { EFF_SHAPES_CLASSES = 10, EFF_SHAPES_TRAIN = 8000, EFF_SHAPES_VAL = 2000 };
 
+/* The pictures that a CSV file lists (see csv.h), paths and labels, relative to the file's folder. A header names the
+ * columns: path (or image, filename, file, file_name, image_path), label (labels, class, classes), and perhaps split
+ * (train, val or test); without one there are two, path and label. A field may hold several labels between | or ; or
+ * spaces. Classes are those of `like` if it is not NULL, else of classes.txt beside the file, one a line, else the labels
+ * in the file (of all splits), sorted. split: "all", or what to take by the column. */
+eff_status eff_source_open_table(eff_source **out, const char *path, const char *split, const eff_source *like);
+eff_status eff_table_has_splits(const char *path, bool *has); /* has: there is a column split */
+
 /* The built-in pictures of ten shapes, see shapes.c. count 0: the default of the split ("train" or "val"). */
 eff_status eff_source_open_shapes(eff_source **out, const char *split, int64_t count, uint64_t seed);
 

@@ -114,9 +114,9 @@ static void test_area(void **state)
     (void)state;
     assert_int_equal(eff_image_reserve(&image, 2, 2), EFF_OK);
     memcpy(image.pixels, (uint8_t[]){0, 10, 20, 4, 20, 20, 8, 30, 20, 13, 40, 255}, 12);
-    assert_int_equal(eff_resize_bytes(&out, 1, 1, &image, all_of(&image), EFF_FILTER_AREA, &resizer), EFF_OK);
+    assert_int_equal(eff_resize_bytes(&out, 1, 1, &image, all_of(&image), EFF_FILTER_AREA, false, &resizer), EFF_OK);
     assert_memory_equal(out.pixels, ((uint8_t[]){7, 25, 79}), 3); /* of rows first: (2 + 11) / 2, 25, (20 + 138) / 2 */
-    assert_int_equal(eff_resize_bytes(&out, 4, 4, &image, all_of(&image), EFF_FILTER_AREA, &resizer), EFF_OK);
+    assert_int_equal(eff_resize_bytes(&out, 4, 4, &image, all_of(&image), EFF_FILTER_AREA, false, &resizer), EFF_OK);
     for (int i = 0; i < 16; i++)
         assert_memory_equal(out.pixels + 3 * i, image.pixels + 3 * (i / 8 * 2 + i % 4 / 2), 3);
     eff_image_free(&image);

@@ -162,7 +162,8 @@ static void push_batch(lua_State *L, const loader_box *box, const eff_batch *bat
 {
     int64_t shape[4] = {batch->count, batch->height, batch->width, 3};
     lua_createtable(L, 0, 8);
-    eff_tensor *images = set_copy(L, "images", EFF_F32, 4, shape, batch->images);
+    eff_tensor *images = set_tensor(L, "images", EFF_F32, 4, shape);
+    eff_batch_write_images(eff_tensor_data(images), batch);
     set_copy(L, "labels", EFF_I64, 1, shape, batch->labels);
     int64_t *indices = eff_tensor_data(set_copy(L, "indices", EFF_I64, 1, shape, batch->indices));
     for (int64_t i = 0; i < batch->count; i++) indices[i]++;

@@ -260,15 +260,20 @@ static eff_status run_erase(picture *p, const eff_step *step, bool normalized)
     return EFF_OK;
 }
 
+static eff_status check_size(const picture *p, const eff_pipeline *pipeline)
+{
+    if (p->part.height == pipeline->height && p->part.width == pipeline->width) return EFF_OK;
+    return eff_fail(EFF_E_SHAPE, "augmentation pipeline: the picture has %d x %d pixels after the last step, "
+                    "%d x %d are wanted (smaller than the crop?)", p->part.height, p->part.width, pipeline->height,
+                    pipeline->width);
+}
+
 static eff_status write_output(picture *p, const eff_pipeline *pipeline, float *out, const float mean[3],
                                const float std[3])
 {
     if (p->encoded) EFF_TRY(need_bytes(p));
+    EFF_TRY(check_size(p, pipeline));
     eff_rect part = p->part;
-    if (part.height != pipeline->height || part.width != pipeline->width)
-        return eff_fail(EFF_E_SHAPE, "augmentation pipeline: the picture has %d x %d pixels after the last step, "
-                        "%d x %d are wanted (smaller than the crop?)", part.height, part.width, pipeline->height,
-                        pipeline->width);
     const eff_pixel_kernels *kernels = eff_pixel_kernels_now();
     float inverse[3] = {1.0f / std[0], 1.0f / std[1], 1.0f / std[2]};
     for (int y = 0; y < part.height; y++) {
@@ -316,23 +321,49 @@ static const eff_step *flip_after(const eff_pipeline *pipeline, int i)
     return resizes && i + 1 < pipeline->step_count && step[1].kind == EFF_STEP_FLIP ? step + 1 : NULL;
 }
 
+static picture start(const eff_picture *in, eff_rng *rng, eff_augment_scratch *scratch)
+{
+    return (picture){.bytes = in->image,
+                     .encoded = in->image ? NULL : in,
+                     .height = in->height,
+                     .width = in->width,
+                     .part = {0, 0, in->height, in->width},
+                     .scratch = scratch,
+                     .rng = rng};
+}
+
+/* The first `count` steps; `out` is where a normalisation writes. */
+static eff_status run_steps(picture *p, const eff_pipeline *pipeline, int count, float *out, bool *normalized)
+{
+    if (!pipeline->finished) return eff_fail(EFF_E_STATE, "augmentation pipeline: not finished");
+    *normalized = false;
+    for (int i = 0; i < count; i++) {
+        const eff_step *step = &pipeline->steps[i], *flip = flip_after(pipeline, i);
+        EFF_TRY(run_step(p, pipeline, step, flip, out, normalized));
+        i += flip != NULL;
+    }
+    return EFF_OK;
+}
+
 eff_status eff_pipeline_run(const eff_pipeline *pipeline, float *out, const eff_picture *in, eff_rng *rng,
                             eff_augment_scratch *scratch)
 {
     static const float zero[3] = {0.0f, 0.0f, 0.0f}, one[3] = {1.0f, 1.0f, 1.0f};
-    if (!pipeline->finished) return eff_fail(EFF_E_STATE, "augmentation pipeline: not finished");
-    picture p = {.bytes = in->image,
-                 .encoded = in->image ? NULL : in,
-                 .height = in->height,
-                 .width = in->width,
-                 .part = {0, 0, in->height, in->width},
-                 .scratch = scratch,
-                 .rng = rng};
-    bool normalized = false;
-    for (int i = 0; i < pipeline->step_count; i++) {
-        const eff_step *step = &pipeline->steps[i], *flip = flip_after(pipeline, i);
-        EFF_TRY(run_step(&p, pipeline, step, flip, out, &normalized));
-        i += flip != NULL;
-    }
+    picture p = start(in, rng, scratch);
+    bool normalized;
+    EFF_TRY(run_steps(&p, pipeline, pipeline->step_count, out, &normalized));
     return normalized ? EFF_OK : write_output(&p, pipeline, out, zero, one);
+}
+
+eff_status eff_pipeline_run_bytes(const eff_pipeline *pipeline, uint8_t *out, const eff_picture *in, eff_rng *rng,
+                                  eff_augment_scratch *scratch)
+{
+    picture p = start(in, rng, scratch);
+    bool normalized;
+    if (!pipeline->of_bytes) return eff_fail(EFF_E_STATE, "augmentation pipeline: its samples are no bytes");
+    EFF_TRY(run_steps(&p, pipeline, pipeline->step_count - 1, NULL, &normalized));
+    EFF_TRY(check_size(&p, pipeline));
+    EFF_TRY(need_bytes(&p));
+    memcpy(out, p.bytes->pixels, eff_image_bytes(p.bytes));
+    return EFF_OK;
 }

@@ -166,6 +166,14 @@ eff_status eff_pipeline_add_op(eff_pipeline *pipeline, const eff_policy_op *op, 
 eff_status eff_pipeline_finish(eff_pipeline *pipeline);
 void eff_pipeline_size(const eff_pipeline *pipeline, int *height, int *width); /* of a finished one */
 
+/* What turns a sample's bytes into floats: (byte - mean) * inverse_std */
+typedef struct eff_normalization {
+    float mean[3], inverse_std[3];
+} eff_normalization;
+
+/* Of a finished pipeline whose samples are bytes until its last step, a normalisation: that step; else NULL. */
+const eff_normalization *eff_pipeline_of_bytes(const eff_pipeline *pipeline);
+
 /* Counted references; a finished pipeline may be used by many threads at a time. */
 eff_pipeline *eff_pipeline_retain(eff_pipeline *pipeline);
 void eff_pipeline_release(eff_pipeline *pipeline); /* NULL is allowed */
@@ -182,6 +190,10 @@ void eff_augment_scratch_free(eff_augment_scratch *scratch);
 /* out: [height][width][3] of eff_pipeline_size. Without a normalise step the values are 0..255. */
 eff_status eff_pipeline_run(const eff_pipeline *pipeline, float *out, const eff_picture *in, eff_rng *rng,
                             eff_augment_scratch *scratch);
+
+/* The same but for the last step, of a pipeline of bytes: eff_normalization makes of them what eff_pipeline_run gives. */
+eff_status eff_pipeline_run_bytes(const eff_pipeline *pipeline, uint8_t *out, const eff_picture *in, eff_rng *rng,
+                                  eff_augment_scratch *scratch);
 
 /* Applies one operation to an image in place; `spare` are two images to overwrite. For policies and previews. */
 eff_status eff_policy_op_apply(const eff_policy_op *op, eff_image *image, const eff_op_style *style, eff_rng *rng,

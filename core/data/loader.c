@@ -13,6 +13,7 @@
 
 #include "base/interrupt.h"
 #include "base/pool.h"
+#include "kernels/variants.h"
 
 enum { MAX_WORKERS = 256, MAX_PREFETCH = 64, WAIT_MS = 50 };
 
@@ -92,9 +93,21 @@ static void begin_batch(eff_loader *l, slot *s, int64_t b)
     }
 }
 
+/* Where a sample lies in its batch: one of the two */
+typedef struct sample_place {
+    float *floats;
+    uint8_t *bytes;
+} sample_place;
+
+static sample_place place_in(const eff_batch *b, int64_t i)
+{
+    size_t at = (size_t)i * b->height * b->width * 3;
+    return (sample_place){b->images ? b->images + at : NULL, b->bytes ? b->bytes + at : NULL};
+}
+
 /* ---- Making one sample (no lock held) ---- */
 
-static eff_status make_sample(worker *w, float *out, int64_t *label, int64_t index, int64_t epoch)
+static eff_status make_sample(worker *w, sample_place to, int64_t *label, int64_t index, int64_t epoch)
 {
     const eff_loader_config *config = &w->loader->config;
     w->reader.wanted = w->loader->height > w->loader->width ? w->loader->height : w->loader->width;
@@ -102,7 +115,8 @@ static eff_status make_sample(worker *w, float *out, int64_t *label, int64_t ind
     EFF_TRY(eff_source_read(config->source, index, &w->reader));
     eff_rng rng;
     eff_rng_start(&rng, config->seed, EFF_RNG_AUGMENT, (uint64_t)epoch, (uint64_t)index);
-    eff_status status = eff_pipeline_run(config->pipeline, out, &w->reader.picture, &rng, &w->scratch);
+    eff_status status = to.bytes ? eff_pipeline_run_bytes(config->pipeline, to.bytes, &w->reader.picture, &rng, &w->scratch)
+                                 : eff_pipeline_run(config->pipeline, to.floats, &w->reader.picture, &rng, &w->scratch);
     if (status == EFF_OK) return EFF_OK;
     char name[512];
     eff_source_name(config->source, index, name, sizeof name);
@@ -111,9 +125,7 @@ static eff_status make_sample(worker *w, float *out, int64_t *label, int64_t ind
 
 static void fill_sample(worker *w, slot *s, int64_t i)
 {
-    size_t sample = (size_t)s->view.height * s->view.width * 3;
-    eff_status status =
-        make_sample(w, s->view.images + (size_t)i * sample, &s->view.labels[i], s->view.indices[i], s->view.epoch);
+    eff_status status = make_sample(w, place_in(&s->view, i), &s->view.labels[i], s->view.indices[i], s->view.epoch);
     if (status != EFF_OK) s->failures[i] = (failure){status, strdup(eff_message())};
 }
 
@@ -200,15 +212,17 @@ static eff_status check_config(const eff_loader_config *c)
 
 static eff_status allocate_slot(slot *s, const eff_loader *l)
 {
-    size_t n = (size_t)l->config.batch_size, sample = (size_t)l->height * l->width * 3 * sizeof(float);
+    size_t n = (size_t)l->config.batch_size, values = n * (size_t)l->height * l->width * 3;
     s->batch = -1;
     s->view.height = l->height;
     s->view.width = l->width;
-    s->view.images = eff_pool_alloc(n * sample);
+    s->view.normalization = eff_pipeline_of_bytes(l->config.pipeline);
+    if (s->view.normalization) s->view.bytes = eff_pool_alloc(values);
+    else s->view.images = eff_pool_alloc(values * sizeof(float));
     s->view.labels = eff_pool_alloc(n * sizeof(int64_t));
     s->view.indices = eff_pool_alloc(n * sizeof(int64_t));
     s->failures = calloc(n, sizeof *s->failures);
-    if (s->view.images && s->view.labels && s->view.indices && s->failures) return EFF_OK;
+    if ((s->view.images || s->view.bytes) && s->view.labels && s->view.indices && s->failures) return EFF_OK;
     return eff_fail(EFF_E_MEMORY, "loader: no memory for %d batches of %zu x %d x %d x 3 floats", l->slot_count, n,
                     l->height, l->width);
 }
@@ -257,6 +271,7 @@ static void free_slot(slot *s, int64_t batch_size)
     for (int64_t i = 0; s->failures && i < batch_size; i++) free(s->failures[i].why);
     free(s->failures);
     eff_pool_free(s->view.images);
+    eff_pool_free(s->view.bytes);
     eff_pool_free(s->view.labels);
     eff_pool_free(s->view.indices);
 }
@@ -393,9 +408,11 @@ static bool may_skip(const eff_loader *l, eff_status status) { return l->config.
 
 static void move_sample(eff_batch *b, int64_t to, int64_t from)
 {
-    size_t sample = (size_t)b->height * b->width * 3;
+    size_t values = (size_t)b->height * b->width * 3;
+    sample_place new = place_in(b, to), old = place_in(b, from);
     if (to == from) return;
-    memcpy(b->images + (size_t)to * sample, b->images + (size_t)from * sample, sample * sizeof(float));
+    if (b->bytes) memcpy(new.bytes, old.bytes, values);
+    else memcpy(new.floats, old.floats, values * sizeof(float));
     b->labels[to] = b->labels[from];
     b->indices[to] = b->indices[from];
 }
@@ -453,6 +470,15 @@ eff_status eff_loader_next(eff_loader *l, const eff_batch **out)
     EFF_TRY(settle(l, s));
     *out = &s->view;
     return EFF_OK;
+}
+
+void eff_batch_write_images(float *out, const eff_batch *b)
+{
+    size_t pixels = (size_t)b->count * b->height * b->width;
+    if (b->bytes)
+        eff_pixel_kernels_now()->normalize_bytes(out, b->bytes, pixels, b->normalization->mean, b->normalization->inverse_std);
+    else
+        memcpy(out, b->images, pixels * 3 * sizeof(float));
 }
 
 double eff_loader_waited(const eff_loader *l) { return l->waited; }

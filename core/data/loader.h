@@ -37,7 +37,9 @@ typedef struct eff_loader_config {
 
 /* Memory of the loader, valid until the next call; the caller may change the contents. */
 typedef struct eff_batch {
-    float *images;    /* [count][height][width][3] */
+    float *images;    /* [count][height][width][3], or NULL: */
+    uint8_t *bytes;   /* the same before its normalisation, a quarter of the size */
+    const eff_normalization *normalization;
     int64_t *labels;  /* [count], from 0 */
     int64_t *indices; /* [count], of the source */
     int64_t count, padding; /* the last `padding` ones are repeated to fill up */
@@ -45,6 +47,9 @@ typedef struct eff_batch {
     int64_t position; /* batch 0, 1, ... of the epoch */
     int64_t epoch;
 } eff_batch;
+
+/* out [count][height][width][3]: the images, normalised */
+void eff_batch_write_images(float *out, const eff_batch *batch);
 
 typedef struct eff_loader eff_loader;
 

@@ -171,6 +171,39 @@ static void follow_size(const eff_step *step, int *height, int *width)
     }
 }
 
+/* Whether a sample is bytes after a step, if it was or was not before */
+static bool follow_bytes(const eff_step *step, bool bytes)
+{
+    switch (step->kind) {
+    case EFF_STEP_RESIZE:
+    case EFF_STEP_RESIZE_SHORTER:
+        return !eff_filter_is_float(step->resize.filter) && !eff_filter_is_float(step->resize.other);
+    case EFF_STEP_POLICY: return bytes || step->policy.draws > 0;
+    case EFF_STEP_PAD_CROP:
+    case EFF_STEP_CUTOUT: return true;
+    case EFF_STEP_NORMALIZE: return false;
+    default: return bytes;
+    }
+}
+
+/* Sets of_bytes and what belongs to it. */
+static void find_normalization(eff_pipeline *pipeline)
+{
+    bool bytes = true;
+    for (int i = 0; i + 1 < pipeline->step_count; i++) bytes = follow_bytes(&pipeline->steps[i], bytes);
+    const eff_step *last = &pipeline->steps[pipeline->step_count - 1];
+    pipeline->of_bytes = bytes && last->kind == EFF_STEP_NORMALIZE;
+    for (int c = 0; pipeline->of_bytes && c < 3; c++) {
+        pipeline->normalization.mean[c] = last->normalize.mean[c];
+        pipeline->normalization.inverse_std[c] = 1.0f / last->normalize.std[c];
+    }
+}
+
+const eff_normalization *eff_pipeline_of_bytes(const eff_pipeline *pipeline)
+{
+    return pipeline->of_bytes ? &pipeline->normalization : NULL;
+}
+
 static bool works_on_floats(eff_step_kind kind) { return kind == EFF_STEP_CUTOUT || kind == EFF_STEP_ERASE; }
 
 eff_status eff_pipeline_finish(eff_pipeline *pipeline)
@@ -190,6 +223,7 @@ eff_status eff_pipeline_finish(eff_pipeline *pipeline)
     if (pipeline->height == 0)
         return eff_fail(EFF_E_ARGUMENT, "augmentation pipeline: no step gives all samples one size (a resize or a "
                         "centre crop of fixed size is needed last)");
+    find_normalization(pipeline);
     pipeline->finished = true;
     return EFF_OK;
 }

@@ -11,6 +11,8 @@ typedef struct eff_policy_group {
 struct eff_pipeline {
     int references;
     bool finished;
+    bool of_bytes; /* see eff_pipeline_of_bytes */
+    eff_normalization normalization;
     int height, width; /* of a sample */
     eff_step *steps;
     eff_policy_op *ops;

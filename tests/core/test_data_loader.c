@@ -81,8 +81,8 @@ static void read_epoch(epoch_copy *copy, eff_loader *loader, int64_t epoch, int6
         if (!batch) break;
         assert_int_equal(batch->position, position + copy->batches++);
         assert_int_equal(batch->height, SIDE);
+        eff_batch_write_images(copy->images[copy->count], batch);
         for (int64_t i = 0; i < batch->count; i++, copy->count++) {
-            memcpy(copy->images[copy->count], batch->images + i * SAMPLE, sizeof copy->images[0]);
             copy->labels[copy->count] = batch->labels[i];
             copy->indices[copy->count] = batch->indices[i];
         }

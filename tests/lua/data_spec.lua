@@ -286,6 +286,23 @@ describe("loaders", function()
         assert.is_equal(pipeline(d.val:image(2, 24)):tobytes(), batch.images[2]:tobytes())
     end)
 
+    it("have the pipeline's bits, also where samples stay bytes until they are handed out", function()
+        local d = shapes()
+        for _, given in ipairs {
+            { filter = "tf_bilinear" }, { filter = "pil_bilinear" }, { randaugment = 10 }, { crop = "pad", cutout = 8 },
+        } do
+            given.size = 24
+            local pipeline = augment.train(given)
+            local made = loader { source = d.train, pipeline = pipeline, shuffle = false, batch_size = 4, seed = 6, epoch = 2 }
+            local batch = made:next()
+            made:close()
+            for i = 1, 4 do
+                local alone = pipeline(d.train:image(i, 24), { seed = 6, epoch = 2, index = i })
+                assert.is_equal(alone:tobytes(), batch.images[i]:tobytes())
+            end
+        end
+    end)
+
     it("give the same bytes for any number of workers", function()
         local wanted = bytes_of { workers = 0, mixup = 0.2, cutmix = 1 }
         assert.is_equal(6, #wanted)

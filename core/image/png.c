@@ -13,6 +13,8 @@
 
 #include "image/codec.h"
 
+enum { MAX_INFLATION = 1032 }; /* bytes that a byte can become, by deflate's format */
+
 typedef struct reader {
     png_structp png;
     png_infop info;
@@ -69,6 +71,8 @@ static void read_header(reader *r)
     png_uint_32 height = png_get_image_height(r->png, r->info), width = png_get_image_width(r->png, r->info);
     r->status = eff_codec_check_size("PNG", height, width);
     if (r->status != EFF_OK) png_longjmp(r->png, 1);
+    if ((double)png_get_rowbytes(r->png, r->info) * height > (double)r->left * MAX_INFLATION)
+        png_error(r->png, "the data ends early (the file is too short for the size in its header)");
     r->out->height = (int)height;
     r->out->width = (int)width;
 }
@@ -111,6 +115,7 @@ static bool read_all(reader *r)
 {
     if (setjmp(png_jmpbuf(r->png))) return false;
     png_set_user_limits(r->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* eff_codec_check_size has the better message */
+    png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1); /* texts and profiles are not even unpacked */
     read_header(r);
     if (r->pixels) read_pixels(r);
     return true;

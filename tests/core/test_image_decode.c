@@ -15,6 +15,7 @@
 #include "base/rng.h"
 #include "image/image.h"
 #include "test_jpeg_helpers.h"
+#include "test_png_helpers.h"
 
 static void fill_noise(eff_image *image, int height, int width)
 {
@@ -132,6 +133,33 @@ static void test_jpeg_with_damaged_codes(void **state)
     eff_buffer_free(&file);
 }
 
+/* Every kind of PNG becomes RGB; the first pixel of the rows is known. */
+static void test_png_kinds(void **state)
+{
+    static const struct { int color_type, depth; uint8_t pixel[3]; } kinds[] = { /* of byte 3 in row 1 */
+        {PNG_COLOR_TYPE_GRAY, 1, {0, 0, 0}},       {PNG_COLOR_TYPE_GRAY, 2, {0, 0, 0}},
+        {PNG_COLOR_TYPE_GRAY, 4, {0, 0, 0}},       {PNG_COLOR_TYPE_GRAY, 8, {3, 3, 3}},
+        {PNG_COLOR_TYPE_GRAY, 16, {255, 255, 255}}, {PNG_COLOR_TYPE_RGB, 8, {3, 4, 7}},
+        {PNG_COLOR_TYPE_RGB, 16, {3, 7, 19}},      {PNG_COLOR_TYPE_PALETTE, 8, {3, 21, 252}},
+        {PNG_COLOR_TYPE_PALETTE, 4, {0, 0, 255}},  {PNG_COLOR_TYPE_GRAY_ALPHA, 8, {3, 3, 3}},
+        {PNG_COLOR_TYPE_GRAY_ALPHA, 16, {3, 3, 3}}, {PNG_COLOR_TYPE_RGB_ALPHA, 8, {3, 4, 7}},
+        {PNG_COLOR_TYPE_RGB_ALPHA, 16, {3, 7, 19}},
+    };
+    eff_image image = {0};
+    eff_buffer file = {0};
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof kinds / sizeof kinds[0]; i++) {
+        const png_kind kind = {9, 11, kinds[i / 2].color_type, kinds[i / 2].depth, i % 2};
+        encode_png(&file, &kind);
+        assert_int_equal(eff_image_decode(&image, file.data, file.size), EFF_OK);
+        assert_int_equal(image.height, 9);
+        assert_int_equal(image.width, 11);
+        assert_memory_equal(image.pixels + 11 * 3, kinds[i / 2].pixel, 3);
+    }
+    eff_image_free(&image);
+    eff_buffer_free(&file);
+}
+
 static void test_wrong_files(void **state)
 {
     (void)state;
@@ -190,21 +218,6 @@ static void test_damaged(void **state)
     eff_buffer_free(&files[1]);
 }
 
-static uint32_t crc32_of(const uint8_t *data, size_t n)
-{
-    uint32_t crc = ~0u;
-    for (size_t i = 0; i < n; i++) {
-        crc ^= data[i];
-        for (int k = 0; k < 8; k++) crc = crc & 1 ? crc >> 1 ^ 0xEDB88320u : crc >> 1;
-    }
-    return ~crc;
-}
-
-static void put32(uint8_t *at, uint32_t x)
-{
-    for (int i = 0; i < 4; i++) at[i] = (uint8_t)(x >> (24 - 8 * i));
-}
-
 /* Height and width in the header of the frame, two bytes each. */
 static void set_jpeg_size(eff_buffer *jpeg, const char *size)
 {
@@ -249,8 +262,12 @@ static void test_bomb(void **state)
     assert_int_equal(eff_image_encode_png(&png, &source), EFF_OK);
     put32(png.data + 16, 20000); /* width and height of the first chunk, which lies at byte 8 */
     put32(png.data + 20, 20000);
-    put32(png.data + 29, crc32_of(png.data + 12, 17));
+    fix_checksums(&png);
     expect_format_error(png.data, png.size, "20000 x 20000 pixels, more than the limit");
+    put32(png.data + 16, 15000);
+    put32(png.data + 20, 15000);
+    fix_checksums(&png);
+    expect_format_error(png.data, png.size, "too short for the size in its header");
     make_jpeg(&jpeg, 8, 8, (uint8_t[]){1, 2, 3}, 3, JPEG_BASELINE);
     set_jpeg_size(&jpeg, "\xF0\x00\xF0\x00");
     expect_format_error(jpeg.data, jpeg.size, "61440 x 61440 pixels, more than the limit");
@@ -299,6 +316,7 @@ int main(void)
         cmocka_unit_test_teardown(test_png_round_trip, nothing_is_left),
         cmocka_unit_test_teardown(test_jpeg_kinds, nothing_is_left),
         cmocka_unit_test_teardown(test_jpeg_with_damaged_codes, nothing_is_left),
+        cmocka_unit_test_teardown(test_png_kinds, nothing_is_left),
         cmocka_unit_test_teardown(test_wrong_files, nothing_is_left),
         cmocka_unit_test_teardown(test_truncated, nothing_is_left),
         cmocka_unit_test_teardown(test_damaged, nothing_is_left),

@@ -169,6 +169,7 @@ static void test_damage_is_found(void **state)
     assert_non_null(strstr(eff_message(), "ends early"));
     assert_int_equal(space.height, 0);
     assert_int_equal(eff_picture_part(&image, &box, &picture, &top, &space), EFF_OK);
+    assert_int_equal(eff_picture_whole(&image, &picture, &space), EFF_E_FORMAT);
     file.size = 3;
     assert_int_equal(eff_picture_open(&picture, &file), EFF_E_FORMAT);
     eff_buffer_free(&file);

@@ -2,7 +2,7 @@
  *
  * usage: test_image_fuzz [files a decoder]. Each file is made from a seed (the test's own, and the small ones of the public
  * test images where they are installed) by a stream of random numbers of its own, so that file 1234 is always the same.
- * The sanitizers' builds see what is wrong; the slowest file is named. 5000 files a decoder take a minute or two there.
+ * The sanitizers' builds see what is wrong; the slowest file is named. 5000 files a decoder take a few seconds there.
  */
 #include <dirent.h>
 #include <setjmp.h>

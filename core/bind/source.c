@@ -44,28 +44,54 @@ static uint64_t read_seed(lua_State *L)
     return (uint64_t)seed;
 }
 
-/* open_source { kind = "folder" | "pictures" | "cifar" | "shapes", split =, path =, val_ratio =, seed =, count = }:
- * a source; or nil, message, code */
+static eff_source *field_source(lua_State *L, const char *name)
+{
+    lua_getfield(L, 1, name);
+    eff_source *source = lua_isnil(L, -1) ? NULL : eff_check_source(L, -1);
+    lua_pop(L, 1); /* the table keeps it */
+    return source;
+}
+
+typedef enum source_kind { FOLDER, PICTURES, TABLE, CIFAR, FLOWERS, CARS, IMAGENET21K, SHAPES } source_kind;
+
+/* open_source { kind = "folder" | "pictures" | "csv" | "cifar" | "flowers" | "cars" | "imagenet21k" | "shapes", split =,
+ * path =, val_ratio =, seed =, count =, like = (csv: a source that has the classes) }: a source; or nil, message, code */
 static int open_source(lua_State *L)
 {
-    static const char *const names[] = {"kind", "split", "path", "val_ratio", "seed", "count", NULL};
-    static const char *const kinds[] = {"folder", "cifar", "shapes", "pictures", NULL};
+    static const char *const names[] = {"kind", "split", "path", "val_ratio", "seed", "count", "like", NULL};
+    static const char *const kinds[] = {"folder",  "pictures", "csv",         "cifar",
+                                        "flowers", "cars",     "imagenet21k", "shapes", NULL};
     eff_only_keys(L, 1, "open_source", names);
     int kind = eff_field_choice(L, 1, "open_source", "kind", kinds, -1);
-    const char *split = eff_field_string(L, 1, "split", "train");
-    uint64_t seed = read_seed(L);
-    eff_folder_options folder = {.split = split, .val_ratio = eff_field_number(L, 1, "val_ratio", 0.1), .seed = seed};
+    if (kind < 0) eff_raise(L, "open_source: kind is missing");
+    const char *split = eff_field_string(L, 1, "split", "train"), *path = kind == SHAPES ? NULL : need_string(L, "path");
+    eff_folder_options folder = {
+        .split = split, .val_ratio = eff_field_number(L, 1, "val_ratio", 0.1), .seed = read_seed(L)};
     int64_t count = eff_field_int(L, 1, "count", 0);
+    const eff_source *like = field_source(L, "like");
     eff_source **box = push_box(L);
-    eff_status status;
-    switch (kind) {
-    case 0: status = eff_source_open_folder(box, need_string(L, "path"), &folder); break;
-    case 1: status = eff_source_open_cifar(box, need_string(L, "path"), split); break;
-    case 2: status = eff_source_open_shapes(box, split, count, seed); break;
-    case 3: status = eff_source_open_pictures(box, need_string(L, "path")); break;
-    default: eff_raise(L, "open_source: kind is missing");
+    eff_status status = EFF_OK;
+    switch ((source_kind)kind) {
+    case FOLDER: status = eff_source_open_folder(box, path, &folder); break;
+    case PICTURES: status = eff_source_open_pictures(box, path); break;
+    case TABLE: status = eff_source_open_table(box, path, split, like); break;
+    case CIFAR: status = eff_source_open_cifar(box, path, split); break;
+    case FLOWERS: status = eff_source_open_flowers(box, path, split); break;
+    case CARS: status = eff_source_open_cars(box, path, split); break;
+    case IMAGENET21K: status = eff_source_open_imagenet21k(box, path); break;
+    case SHAPES: status = eff_source_open_shapes(box, split, count, folder.seed); break;
     }
     return status == EFF_OK ? 1 : eff_push_failure(L, status);
+}
+
+/* csv_has_splits(path): whether a CSV file has a column that says what is to train, val and test; or nil, message, code */
+static int csv_has_splits(lua_State *L)
+{
+    bool has;
+    eff_status status = eff_table_has_splits(luaL_checkstring(L, 1), &has);
+    if (status != EFF_OK) return eff_push_failure(L, status);
+    lua_pushboolean(L, has);
+    return 1;
 }
 
 /* ---- questions ---- */
@@ -232,7 +258,7 @@ static int to_string(lua_State *L)
 
 void eff_open_source(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"open_source", open_source}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"open_source", open_source}, {"csv_has_splits", csv_has_splits}, {NULL, NULL}};
     static const luaL_Reg methods[] = {{"size", size}, {"label", label}, {"labels", labels},
                                        {"has_several_labels", has_several_labels}, {"name", name}, {"image", image},
                                        {"kind", kind_of}, {"class_names", class_names},

@@ -54,6 +54,8 @@ static eff_status divide(eff_source **rest, eff_source **held, eff_source *base,
                           "count or share, or more pictures)", (long long)n, (long long)count[1], (long long)count[0]);
     if (status == EFF_OK) status = eff_source_open_subset(rest, base, indices[0], count[0]);
     if (status == EFF_OK) status = eff_source_open_subset(held, base, indices[1], count[1]);
+    if (status == EFF_OK && base->notice && !((*rest)->notice = strdup(base->notice)))
+        status = eff_fail(EFF_E_MEMORY, "no memory for a notice");
     free(indices[0]);
     free(indices[1]);
     return status;
@@ -76,6 +78,7 @@ eff_status eff_source_hold_out(eff_source **rest, eff_source **held, eff_source 
     free(hashes);
     if (status == EFF_OK) return EFF_OK;
     eff_source_release(*rest);
-    *rest = NULL;
+    eff_source_release(*held);
+    *rest = *held = NULL;
     return status;
 }

@@ -106,16 +106,30 @@ enum { EFF_SHAPES_CLASSES = 10, EFF_SHAPES_TRAIN = 8000, EFF_SHAPES_VAL = 2000 }
 eff_status eff_source_open_table(eff_source **out, const char *path, const char *split, const eff_source *like);
 eff_status eff_table_has_splits(const char *path, bool *has); /* has: there is a column split */
 
+/* Oxford Flowers-102 as published: jpg/image_00001.jpg ..., imagelabels.mat, setid.mat. split "train": trnid and valid
+ * together (2,040 pictures, the division of the transfer experiments), "val" or "test": tstid (6,149); or one of "trnid"
+ * (1,020), "valid" (1,020) and "tstid". */
+eff_status eff_source_open_flowers(eff_source **out, const char *folder, const char *split);
+
+/* Stanford Cars as published: cars_train/, cars_test/, devkit/cars_train_annos.mat, devkit/cars_meta.mat, and
+ * cars_test_annos_withlabels.mat in the folder or in devkit. split: "train" (8,144 pictures), "val" or "test" (8,041).
+ * Whole pictures, no boxes. */
+eff_status eff_source_open_cars(eff_source **out, const char *folder, const char *split);
+
+/* ImageNet-21k: root/<wnid>/<picture>, as eff_source_open_folder with split "all"; a picture whose file name stands in the
+ * folders of several classes comes once, with all their labels. */
+eff_status eff_source_open_imagenet21k(eff_source **out, const char *root);
+
 /* The built-in pictures of ten shapes, see shapes.c. count 0: the default of the split ("train" or "val"). */
 eff_status eff_source_open_shapes(eff_source **out, const char *split, int64_t count, uint64_t seed);
 
 /* The pictures indices[0..n-1] of another source, which it keeps open. */
 eff_status eff_source_open_subset(eff_source **out, eff_source *base, const int64_t *indices, int64_t n);
 
-/* Divides a source in two by a hash of each picture's key (eff_source_key): XXH3 of 64 bits with `seed`, XXH3_64bits_withSeed.
- * *held gets the `count` pictures of the smallest hashes, or with count 0 those whose hash lies in the lowest `share` of
- * all hashes; *rest the others, both in the order of `base`. So whether a picture is held out by share depends on its
- * name alone. Pictures of one name (a list may have it twice) stay together when divided by share. */
+/* Divides a source in two by a hash of each picture's key (eff_source_key): XXH3_64bits_withSeed of its bytes. *held
+ * gets the `count` pictures of the smallest hashes, or with count 0 those whose hash lies in the lowest `share` of all
+ * hashes; *rest gets the others, and the notice; both are in the order of `base`. So whether a picture is held out by
+ * share depends on its name alone. */
 eff_status eff_source_hold_out(eff_source **rest, eff_source **held, eff_source *base, int64_t count, double share,
                                uint64_t seed);
 

@@ -2,6 +2,7 @@
 local core = require "effv2.core"
 local augment = require "effv2.augment"
 local keys = require "effv2.keys"
+local kinds = require "effv2.data.kinds"
 
 local data = {}
 
@@ -30,8 +31,9 @@ local function shorten(names)
 end
 
 function Dataset:__tostring()
+    local minival = self.minival and (", %d held out"):format(self.minival:size()) or ""
     local lines = {
-        ("%s: %d pictures to train, %d to validate, %d classes (%s)"):format(self.path, self.train:size(),
+        ("%s: %d pictures to train%s, %d to validate, %d classes (%s)"):format(self.path, self.train:size(), minival,
             self.val:size(), self.classes, shorten(self.class_names)),
     }
     for _, line in ipairs(self.notices) do
@@ -77,75 +79,98 @@ function Dataset:inspect(options)
     return report
 end
 
-local function open_split(kind, path, split, o)
-    local source, message = core.open_source {
-        kind = kind, path = path, split = split, val_ratio = o.val_ratio, seed = o.seed, count = o[split],
-    }
-    if not source then
-        error("data.open: " .. message, 3)
-    end
-    return source
-end
-
 local function expand_home(path)
     local home = os.getenv "HOME"
     return home and path:gsub("^~/", function() return home .. "/" end) or path
 end
 
-local function kind_of(path)
-    if path == "shapes" then
-        return "shapes"
-    end
-    for _, name in ipairs { "data_batch_1.bin", "test_batch.bin", "train.bin" } do
-        if core.file_exists(path .. "/" .. name) then
-            return "cifar"
-        end
-    end
-    return "folder"
-end
+local OPTIONS = {
+    seed = 0, val_ratio = 0.1, kind = keys.none, train = keys.none, val = keys.none, minival = keys.none,
+    val_count = keys.none,
+}
 
---- The archives "for Python" hold pickled objects, which are not read.
-local function refuse_python_cifar(path)
-    for _, names in ipairs { { "data_batch_1", "test_batch" }, { "train", "meta" } } do
-        local first, second = path .. "/" .. names[1], path .. "/" .. names[2]
-        if core.file_exists(first) and core.file_exists(second) and not core.dir_exists(first) then
-            error(("data.open: %s holds CIFAR in its Python version; the binary version is needed (cifar-10-binary.tar.gz or "
-                .. "cifar-100-binary.tar.gz)"):format(path), 3)
-        end
-    end
-end
-
---- Opens a data set: "shapes" (built in, drawn on the fly), a folder with CIFAR-10 or -100 in binary form, or a folder
--- of pictures: root/{train,val}/<class>/..., or root/<class>/..., of which val_ratio becomes the validation set.
--- @param path of the folder, or "shapes"
--- @param options seed = 0 (of the drawn pictures, or of the division), val_ratio = 0.1, train and val = how many
--- pictures (shapes only; 8000 and 2000)
--- @return { train =, val = (sources), classes = count, class_names = list, kind =, path =, notices = list }
-function data.open(path, options)
+local function check_options(path, options)
+    local o = keys.check("data.open", options, OPTIONS, 2)
     if type(path) ~= "string" then
-        error(('data.open: the path is a %s, wanted a folder or "shapes"'):format(type(path)), 2)
+        error(('data.open: the path is a %s, wanted a folder or "shapes"'):format(type(path)), 3)
     end
-    local o = keys.check("data.open", options, { seed = 0, val_ratio = 0.1, train = keys.none, val = keys.none })
-    keys.want_whole("data.open", "seed", o.seed, 0)
-    keys.want_whole("data.open", "train", o.train, 1, true)
-    keys.want_whole("data.open", "val", o.val, 1, true)
+    keys.want_whole("data.open", "seed", o.seed, 0, false, 3)
+    keys.want_whole("data.open", "train", o.train, 1, true, 3)
+    keys.want_whole("data.open", "val", o.val, 1, true, 3)
+    keys.want_whole("data.open", "val_count", o.val_count, 1, true, 3)
+    if o.minival and not (type(o.minival) == "number" and o.minival > 0
+        and (o.minival < 1 or o.minival == math.floor(o.minival))) then
+        error(("data.open: minival is %s, wanted a share below 1 or a number of pictures"):format(keys.show(o.minival)), 3)
+    end
+    return o
+end
+
+--- The path and its kind, whose options are checked.
+local function find_kind(path, o)
     path = expand_home(path)
-    local kind = kind_of(path)
-    if kind == "folder" then
-        refuse_python_cifar(path)
-    end
-    if kind ~= "shapes" and (o.train or o.val) then
+    local kind, message = kinds.of(path, o.kind)
+    if not kind then
+        error("data.open: " .. message, 3)
+    elseif kind.name ~= "shapes" and (o.train or o.val) then
         error('data.open: train and val (how many pictures) are for "shapes" only; of a source, source:subset(list) '
-            .. "takes a part", 2)
+            .. "takes a part", 3)
+    elseif kind.name ~= "imagenet21k" and o.val_count then
+        error('data.open: val_count is for kind = "imagenet21k" only; val_ratio divides other folders', 3)
     end
-    local dataset = {
-        path = path, kind = kind, train = open_split(kind, path, "train", o), val = open_split(kind, path, "val", o),
-    }
-    dataset.kind = dataset.train:kind()
-    dataset.class_names = dataset.train:class_names()
+    return path, kind
+end
+
+--- Holds the minival out of dataset.train.
+local function take_minival(dataset, minival)
+    local rest, held = dataset.train:hold_out { [minival < 1 and "share" or "count"] = minival }
+    if not rest then
+        error("data.open: minival: " .. held, 3)
+    end
+    dataset.train, dataset.minival = rest, held
+end
+
+--- Opens a data set, whose kind is told by what the path is: "shapes" (built in, drawn on the fly); a folder of pictures,
+-- root/{train,val}/<class>/..., or root/<class>/..., of which val_ratio becomes the validation set; a folder with CIFAR-10
+-- or -100 in binary form, Flowers-102, or Stanford Cars; a list of pictures in FILE.csv, or in train.csv and val.csv of a
+-- folder. To validate are the test pictures of CIFAR, Flowers-102 and Stanford Cars; of a CSV file those that its column
+-- `split` says, or val_ratio of all.
+-- @param path of the folder or file, or "shapes"
+-- @param options seed = 0 (of the drawn pictures, or of the division), val_ratio = 0.1; train and val = how many
+-- pictures (shapes only; 8000 and 2000); kind = "imagenet21k", or another kind than the path's; val_count = 100000
+-- (ImageNet-21k only): how many random pictures are to validate; minival = a share below 1, or a number of pictures, that
+-- is held out of train by a hash of their names, the same whatever the seed
+-- @return { train =, val = (sources), minival = (a source, if asked for), classes = count, class_names = list, kind =,
+-- path =, notices = list }
+function data.open(path, options)
+    local o = check_options(path, options)
+    local where, kind = find_kind(path, o)
+    local train, val = kinds.divide(kind, where, o)
+    if not train then
+        error("data.open: " .. val, 2)
+    end
+    local name = train:kind() ~= "subset" and train:kind() or kind.name
+    local dataset = { path = where, kind = name, train = train, val = val }
+    if o.minival then
+        take_minival(dataset, o.minival)
+    end
+    dataset.class_names = train:class_names()
     dataset.classes = #dataset.class_names
     dataset.notices = notices(dataset)
     return setmetatable(dataset, Dataset)
+end
+
+--- One part of a data set: a source.
+-- @param split "train", "val" or "minival", as data.open has them; or another that the kind has, such as "test"; of
+-- Flowers-102 also "trnid" and "valid", which together are "train", and "tstid"
+-- @param options of data.open
+function data.split(path, split, options)
+    if split == "train" or split == "val" or split == "minival" then
+        return data.open(path, options)[split] or error('data.split: "minival" needs the option minival', 2)
+    end
+    local o = check_options(path, options)
+    local where, kind = find_kind(path, o)
+    local source, message = kinds.open(kind, where, split, o)
+    return source or error("data.split: " .. message, 2)
 end
 
 --- Every picture of a folder and of the folders below it, whatever their classes: a source with one class.
@@ -159,8 +184,10 @@ end
 -- @return the source; or nil, message, code
 function data.judging(path)
     path = expand_home(path)
-    local kind = kind_of(path)
-    if kind ~= "folder" then
+    local kind, message = kinds.of(path)
+    if not kind then
+        return nil, message
+    elseif kind.name ~= "folder" then
         return data.open(path).val
     end
     local root = core.dir_exists(path .. "/val") and path .. "/val" or path
@@ -182,10 +209,11 @@ local PIPELINE = "one of effv2.augment.train, eval or pipeline"
 -- mixup = 0, cutmix = 0 (alphas), classes = the source's; on_bad = "raise" or "skip", max_bad = 0.001: how many may
 -- be skipped (below 1: that share of the source); rank = 0, ranks = 1, pad_last = false (fill the last batch from the
 -- start of the order; batch.padding says how many)
--- @return a loader: `for batch in loader:batches() do`, #loader, loader:bad(), loader:waited()
--- (seconds that training waited for batches), loader:close()
--- A batch has images (float32, n x size x size x 3), labels (int64, from 0), targets (float32, n x classes, if mixed),
--- indices (int64, from 1), count, padding, position and epoch.
+-- @return a loader: `for batch in loader:batches() do`, #loader, loader:bad(), loader:waited() (seconds that training
+-- waited for batches), loader:close()
+-- A batch has images (float32, n x size x size x 3), labels (int64, from 0; of several the first), targets (float32,
+-- n x classes, if mixed or if pictures may have several labels: each of k then has 1/k), indices (int64, from 1), count,
+-- padding, position and epoch.
 function data.loader(given)
     local o = keys.check("data.loader", given, {
         source = keys.none, pipeline = keys.none, batch_size = keys.none, size = keys.none, seed = 0, epoch = 0,

@@ -439,11 +439,11 @@ local function describe_epoch(m, epochs)
     if m.ema_top1 then
         line = line .. ("  EMA top-1 %.2f  top-5 %.2f"):format(100 * m.ema_top1, 100 * m.ema_top5)
     end
-    if m.skipped then
-        line = line .. ("  %d skipped"):format(m.skipped)
-    end
     if m.data_wait >= WORTH_SAYING then
         line = line .. ("  waited for data %.0f %%"):format(100 * m.data_wait)
+    end
+    if m.skipped then
+        line = line .. ("  %d skipped"):format(m.skipped)
     end
     return line
 end

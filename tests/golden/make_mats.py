@@ -13,6 +13,8 @@ HERE = pathlib.Path(__file__).parent / "mat"
 def save(path, variables, compressed=True):
     path.parent.mkdir(parents=True, exist_ok=True)
     savemat(path, variables, do_compression=compressed, oned_as="row")
+    with open(path, "r+b") as file:
+        file.write(b"MATLAB 5.0 MAT-file".ljust(116)) # without the time, so that the same data make the same file
 
 
 def flowers():
@@ -62,6 +64,21 @@ def kinds():
     save(HERE / "kinds_plain.mat", values, compressed=False)
 
 
+def mistakes():
+    """Files that contradict what the data sets are."""
+    save(HERE / "flowers_few.mat", {"labels": np.array([[1, 2, 3, 4, 103]], dtype=np.uint8)})
+    save(HERE / "flowers_ids.mat", {"trnid": np.array([[1, 13]], dtype=np.uint16), "valid": np.array([[1.5]]),
+                                    "tstid": np.zeros((1, 0), dtype=np.uint16)})
+    save(HERE / "cars_bad.mat", annotations([197]))
+    named = annotations([1])
+    named["annotations"]["fname"][0, 0] = "../1.jpg"
+    save(HERE / "cars_bad_names.mat", named)
+    names = np.empty((1, 2), dtype=object)
+    names[0, :] = ["one", "two"]
+    save(HERE / "cars_few_names.mat", {"class_names": names})
+
+
 flowers()
 cars()
+mistakes()
 kinds()

@@ -175,6 +175,29 @@ static int image(lua_State *L)
     return 1;
 }
 
+static const char *format_of(const eff_picture *picture)
+{
+    return picture->image ? "pixels" : picture->size > 0 && picture->data[0] == 0xFF ? "JPEG" : "PNG";
+}
+
+/* source:image_size(i): height and width from the file's header, and "JPEG", "PNG" or, where there is no file, "pixels";
+ * or nil, message, code */
+static int image_size(lua_State *L)
+{
+    const eff_source *source = eff_check_source(L, 1);
+    int64_t index = check_index(L, source);
+    eff_reader reader = {0};
+    eff_status status = eff_source_read(source, index, &reader);
+    int height = reader.picture.height, width = reader.picture.width;
+    const char *format = status == EFF_OK ? format_of(&reader.picture) : NULL;
+    eff_reader_free(&reader);
+    if (status != EFF_OK) return eff_push_failure(L, status);
+    lua_pushnumber(L, height);
+    lua_pushnumber(L, width);
+    lua_pushstring(L, format);
+    return 3;
+}
+
 static int kind_of(lua_State *L)
 {
     lua_pushstring(L, eff_check_source(L, 1)->kind);
@@ -261,6 +284,7 @@ void eff_open_source(lua_State *L)
     static const luaL_Reg functions[] = {{"open_source", open_source}, {"csv_has_splits", csv_has_splits}, {NULL, NULL}};
     static const luaL_Reg methods[] = {{"size", size}, {"label", label}, {"labels", labels},
                                        {"has_several_labels", has_several_labels}, {"name", name}, {"image", image},
+                                       {"image_size", image_size},
                                        {"kind", kind_of}, {"class_names", class_names},
                                        {"class_counts", class_counts}, {"notice", notice}, {"subset", subset},
                                        {"hold_out", hold_out},

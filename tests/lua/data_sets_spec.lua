@@ -167,9 +167,11 @@ describe("pictures of several labels", function()
     it("refuse fewer classes than they have labels", function()
         in_folder(function(root)
             local source = data.split(make_several(root) .. "/list.csv", "all")
-            local loader = data.loader { source = source, pipeline = augment.eval { size = 8 }, batch_size = 6, classes = 2,
-                shuffle = false }
-            support.assert_explains(support.message_of(loader.next, loader), { "label 2 of ", "2.png", "outside 0 to 1 (2 classes)" })
+            local loader = data.loader {
+                source = source, pipeline = augment.eval { size = 8 }, batch_size = 6, classes = 2, shuffle = false,
+            }
+            local message = support.message_of(loader.next, loader)
+            support.assert_explains(message, { "label 2 of ", "2.png", "outside 0 to 1 (2 classes)" })
         end)
     end)
 
@@ -277,8 +279,9 @@ end)
 
 describe("data sets that cannot work are explained:", function()
     local cases = {
-        { "a path of no kind", function(root) return data.open(root .. "/none") end, "none: No such file or directory; understood are:",
-            '"shapes", drawn by', "FILE.csv", "CIFAR-10", "Flowers-102", "Stanford Cars", "ImageNet-21k", "a folder of class folders" },
+        { "a path of no kind", function(root) return data.open(root .. "/none") end,
+            "none: No such file or directory; understood are:", '"shapes", drawn by', "FILE.csv", "CIFAR-10", "Flowers-102",
+            "Stanford Cars", "ImageNet-21k", "a folder of class folders" },
         { "a file of no kind", function(root) return data.open(fill(root, { ["a.txt"] = "" }) .. "/a.txt") end,
             "a.txt: not a folder, nor a file of a known kind", "FILE.csv" },
         { "an unknown kind", function(root) return data.open(root, { kind = "flower" }) end, "data.open: unknown kind 'flower'",
@@ -301,7 +304,8 @@ describe("data sets that cannot work are explained:", function()
             "minival: 9 pictures to hold out; the source has 9", "some must be left" },
         { "a minival that holds none out", function() return data.open("shapes", { train = 9, minival = 1e-9 }) end,
             "of 9 pictures 0 would be held out", "another count or share" },
-        { "minival without the option", function() return data.split("shapes", "minival") end, '"minival"', "needs the option minival" },
+        { "minival without the option", function() return data.split("shapes", "minival") end, '"minival"',
+            "needs the option minival" },
         { "a split that Flowers-102 has not", function(root) return data.split(make_flowers(root), "all") end,
             'data.split: Flowers-102 has no split "all"', "trnid" },
         { "a class that train.csv has not", function(root)
@@ -309,7 +313,8 @@ describe("data sets that cannot work are explained:", function()
         end, 'val.csv, line 2: the label "y"', "none of the 1 classes (x, ...)" },
         { "a CSV file of nothing", function(root) return data.open(fill(root, { ["a.csv"] = "path,label\n" }) .. "/a.csv") end,
             "data.open: ", "a.csv: no pictures" },
-        { "a CSV file that is missing", function(root) return data.open(root .. "/a.csv") end, "data.open: ", "a.csv: No such file" },
+        { "a CSV file that is missing", function(root) return data.open(root .. "/a.csv") end, "data.open: ",
+            "a.csv: No such file" },
         { "hold_out of two kinds", function() return data.open("shapes").train:hold_out { count = 1, share = 0.5 } end,
             "hold_out: wanted is", "either count or share" },
     }

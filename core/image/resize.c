@@ -242,28 +242,65 @@ static eff_taps make_axis(int32_t *memory, eff_filter filter, int out, span in, 
     return a;
 }
 
+/* A resize in two passes: the source's first pixel, its rows' distance and what is left of one, both axes, and memory for
+ * what lies between. */
+typedef struct passes {
+    const uint8_t *in;
+    size_t stride, row_bytes;
+    eff_taps down, across;
+    uint8_t *between;
+} passes;
+
+static void across_then_down(eff_image *out, const passes *p)
+{
+    const eff_pixel_kernels *kernels = eff_pixel_kernels_now();
+    size_t row = (size_t)out->width * 3;
+    int last = out->height - 1, end_row = p->down.first[last] + p->down.count[last];
+    for (int y = p->down.first[0]; y < end_row; y++)
+        kernels->filter_row(p->between + y * row, p->in + y * p->stride, &p->across, out->width, p->row_bytes);
+    for (int y = 0; y < out->height; y++)
+        kernels->filter_column(out->pixels + y * row, p->between + p->down.first[y] * row, row, row,
+                               p->down.weight + (size_t)y * p->down.stride, p->down.count[y]);
+}
+
+static void down_then_across(eff_image *out, const passes *p, int columns)
+{
+    const eff_pixel_kernels *kernels = eff_pixel_kernels_now();
+    size_t row = (size_t)columns * 3;
+    for (int y = 0; y < out->height; y++) {
+        kernels->filter_column(p->between, p->in + p->down.first[y] * p->stride, row, p->stride,
+                               p->down.weight + (size_t)y * p->down.stride, p->down.count[y]);
+        kernels->filter_row(out->pixels + (size_t)y * out->width * 3, p->between, &p->across, out->width, row);
+    }
+}
+
+/* The order of the passes shows in the last bit (bytes lie between them). This is Pillow's rule from 13.0 on. */
+static bool down_goes_first(int height, int width, eff_box part)
+{
+    return height < part.height && part.height - height > 2.0 * (part.width - width);
+}
+
 eff_status eff_resize_bytes(eff_image *out, int height, int width, const eff_image *in, eff_box part,
                             eff_filter filter, bool mirrored, eff_resizer *resizer)
 {
     EFF_TRY(check(height, width, in, part));
     if (eff_filter_is_float(filter))
         return eff_fail(EFF_E_ARGUMENT, "resize: %s gives floats, not bytes", eff_filter_name(filter));
-    span down_span = span_of(part.y, part.height), across_span = span_of(part.x, part.width);
+    bool down_first = down_goes_first(height, width, part);
+    span down = span_of(part.y, part.height), across = span_of(part.x, part.width);
     size_t down_words = axis_words(filter, height, part.height), across_words = axis_words(filter, width, part.width);
-    size_t row = (size_t)width * 3;
+    size_t row = 3 * (size_t)(down_first ? across.count : width);
     EFF_TRY(eff_image_reserve(out, height, width));
     EFF_TRY(eff_buffer_reserve(&resizer->weights, (down_words + across_words) * sizeof(int32_t)));
-    EFF_TRY(eff_buffer_reserve(&resizer->rows, (size_t)down_span.count * row));
+    EFF_TRY(eff_buffer_reserve(&resizer->rows, down_first ? row : (size_t)down.count * row));
     int32_t *memory = (int32_t *)resizer->weights.data;
-    eff_taps down = make_axis(memory, filter, height, down_span, false);
-    eff_taps across = make_axis(memory + down_words, filter, width, across_span, mirrored);
-    const eff_pixel_kernels *kernels = eff_pixel_kernels_now();
-    int last = height - 1, first_row = down.first[0], end_row = down.first[last] + down.count[last];
-    for (int y = first_row; y < end_row; y++)
-        kernels->filter_row(resizer->rows.data + y * row, pixel_at(in, down_span.first + y, across_span.first), &across,
-                            width, (size_t)(in->width - across_span.first) * 3);
-    for (int y = 0; y < height; y++)
-        kernels->filter_column(out->pixels + y * row, resizer->rows.data + down.first[y] * row, row,
-                               down.weight + (size_t)y * down.stride, down.count[y]);
+    passes p = {.in = pixel_at(in, down.first, across.first),
+                .stride = (size_t)in->width * 3,
+                .row_bytes = (size_t)(in->width - across.first) * 3,
+                .down = make_axis(memory, filter, height, down, false),
+                .across = make_axis(memory + down_words, filter, width, across, mirrored),
+                .between = resizer->rows.data};
+    if (down_first) down_then_across(out, &p, across.count);
+    else across_then_down(out, &p);
     return EFF_OK;
 }

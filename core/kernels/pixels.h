@@ -29,8 +29,8 @@ typedef struct eff_pixel_kernels {
                          int width, size_t row_bytes);
     /* out [width][3], rounded: each pixel a weighted sum of some of in's, which has row_bytes bytes */
     void (*filter_row)(uint8_t *out, const uint8_t *in, const eff_taps *columns, int width, size_t row_bytes);
-    /* out [n], rounded: the weighted sum of the rows in [count][n] */
-    void (*filter_column)(uint8_t *out, const uint8_t *in, size_t n, const int32_t *weight, int count);
+    /* out [n], rounded: the weighted sum of `count` rows of n bytes that lie `stride` bytes apart */
+    void (*filter_column)(uint8_t *out, const uint8_t *in, size_t n, size_t stride, const int32_t *weight, int count);
     /* out [n] = in, clipped to 0 .. 255, the fraction cut off; NaN is 0 */
     void (*cut_to_bytes)(uint8_t *out, const float *in, size_t n);
     /* out [n][3] = (in - mean) * inverse_std; out may be in */

@@ -159,20 +159,20 @@ static void filter_row(uint8_t *out, const uint8_t *in, const eff_taps *columns,
 }
 
 /* out [VL] */
-VEC_INLINE void filter_some(uint8_t *out, const uint8_t *in, size_t n, const int32_t *weight, int count)
+VEC_INLINE void filter_some(uint8_t *out, const uint8_t *in, size_t stride, const int32_t *weight, int count)
 {
     veci sum = (veci){0} + (1 << (EFF_TAP_BITS - 1));
-    for (int k = 0; k < count; k++, in += n) sum += widen(*(const bytes_in_memory *)in) * weight[k];
+    for (int k = 0; k < count; k++, in += stride) sum += widen(*(const bytes_in_memory *)in) * weight[k];
     *(bytes_in_memory *)out = narrow(sum >> EFF_TAP_BITS);
 }
 
-static void filter_column(uint8_t *out, const uint8_t *in, size_t n, const int32_t *weight, int count)
+static void filter_column(uint8_t *out, const uint8_t *in, size_t n, size_t stride, const int32_t *weight, int count)
 {
     size_t i = 0;
-    for (; i + VL <= n; i += VL) filter_some(out + i, in + i, n, weight, count);
+    for (; i + VL <= n; i += VL) filter_some(out + i, in + i, stride, weight, count);
     for (; i < n; i++) {
         int32_t sum = 1 << (EFF_TAP_BITS - 1);
-        for (int k = 0; k < count; k++) sum += in[(size_t)k * n + i] * weight[k];
+        for (int k = 0; k < count; k++) sum += in[(size_t)k * stride + i] * weight[k];
         out[i] = from_fixed(sum);
     }
 }

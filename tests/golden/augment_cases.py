@@ -119,7 +119,7 @@ def records():
             made.append(record_of(dialect, operation, magnitudes(operation, 30, GEOMETRY + BLENDS)))
     for filter in ["pil_bilinear", "pil_bicubic", "area"]:
         sizes = [[HEIGHT, WIDTH], [36, 48], [24, 32], [35, 50], [71, 95], [9, 96], [72, 7], [1, 1], [5, 3], [80, 100], [144, 192],
-                 [101, 40], [50, 211], [HEIGHT * 3, 5]]
+                 [101, 40], [50, 211], [HEIGHT * 3, 5], [60, 93], [67, 94], [40, 81]]
         made.append({"kind": "resize", "name": "resize/" + filter, "filter": filter, "cases": sizes})
     return made
 

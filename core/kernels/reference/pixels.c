@@ -36,11 +36,11 @@ static void filter_row(uint8_t *out, const uint8_t *in, const eff_taps *columns,
     }
 }
 
-static void filter_column(uint8_t *out, const uint8_t *in, size_t n, const int32_t *weight, int count)
+static void filter_column(uint8_t *out, const uint8_t *in, size_t n, size_t stride, const int32_t *weight, int count)
 {
     for (size_t i = 0; i < n; i++) {
         int32_t sum = 1 << (EFF_TAP_BITS - 1);
-        for (int k = 0; k < count; k++) sum += in[(size_t)k * n + i] * weight[k];
+        for (int k = 0; k < count; k++) sum += in[(size_t)k * stride + i] * weight[k];
         out[i] = from_fixed(sum);
     }
 }

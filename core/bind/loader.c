@@ -72,6 +72,7 @@ static void read_config(lua_State *L, loader_box *box)
     c->prefetch = (int)int_between(L, "prefetch", 2, 0, many);
     c->bad = (eff_bad_policy)eff_field_choice(L, 1, "loader", "on_bad", bads, EFF_BAD_RAISE);
     c->max_bad = int_between(L, "max_bad", 0, 0, huge);
+    c->pixel_limit = int_between(L, "pixel_limit", EFF_IMAGE_MAX_PIXELS, 1, EFF_IMAGE_MAX_PIXELS);
     c->ranks = (int)int_between(L, "ranks", 1, 1, many);
     c->rank = (int)int_between(L, "rank", 0, 0, c->ranks - 1);
     box->classes = int_between(L, "classes", c->source->classes, 1, many);
@@ -86,7 +87,7 @@ static int open_loader(lua_State *L)
 {
     static const char *const names[] = {"source", "pipeline", "batch_size", "seed", "epoch", "shuffle", "last", "workers",
                                         "prefetch", "start_batch", "mixup", "cutmix", "classes", "on_bad", "max_bad",
-                                        "rank", "ranks", NULL};
+                                        "pixel_limit", "rank", "ranks", NULL};
     eff_only_keys(L, 1, "loader", names);
     lua_settop(L, 1);
     loader_box *box = lua_newuserdata(L, sizeof *box);

@@ -107,6 +107,20 @@ static sample_place place_in(const eff_batch *b, int64_t i)
 
 /* ---- Making one sample (no lock held) ---- */
 
+static eff_status check_pixels(const eff_picture *picture, int64_t limit)
+{
+    if (limit == 0 || (int64_t)picture->height * picture->width <= limit) return EFF_OK;
+    return eff_fail(EFF_E_FORMAT, "%d x %d pixels, more than pixel_limit = %lld", picture->height, picture->width,
+                    (long long)limit);
+}
+
+static eff_status run_pipeline(worker *w, sample_place to, eff_rng *rng)
+{
+    const eff_pipeline *pipeline = w->loader->config.pipeline;
+    return to.bytes ? eff_pipeline_run_bytes(pipeline, to.bytes, &w->reader.picture, rng, &w->scratch)
+                    : eff_pipeline_run(pipeline, to.floats, &w->reader.picture, rng, &w->scratch);
+}
+
 static eff_status make_sample(worker *w, sample_place to, int64_t *label, int64_t index, int64_t epoch)
 {
     const eff_loader_config *config = &w->loader->config;
@@ -115,8 +129,8 @@ static eff_status make_sample(worker *w, sample_place to, int64_t *label, int64_
     EFF_TRY(eff_source_read(config->source, index, &w->reader));
     eff_rng rng;
     eff_rng_start(&rng, config->seed, EFF_RNG_AUGMENT, (uint64_t)epoch, (uint64_t)index);
-    eff_status status = to.bytes ? eff_pipeline_run_bytes(config->pipeline, to.bytes, &w->reader.picture, &rng, &w->scratch)
-                                 : eff_pipeline_run(config->pipeline, to.floats, &w->reader.picture, &rng, &w->scratch);
+    eff_status status = check_pixels(&w->reader.picture, config->pixel_limit);
+    if (status == EFF_OK) status = run_pipeline(w, to, &rng);
     if (status == EFF_OK) return EFF_OK;
     char name[512];
     eff_source_name(config->source, index, name, sizeof name);

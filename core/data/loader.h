@@ -32,6 +32,7 @@ typedef struct eff_loader_config {
     int prefetch; /* batches made ahead, at least 1 when there are workers */
     eff_bad_policy bad;
     int64_t max_bad;
+    int64_t pixel_limit; /* larger pictures are unreadable, without being decoded; 0: those beyond EFF_IMAGE_MAX_PIXELS */
     int rank, ranks; /* ranks share every step's pictures; 0 of 1 when alone */
 } eff_loader_config;
 

@@ -207,8 +207,9 @@ local PIPELINE = "one of effv2.augment.train, eval or pipeline"
 -- seed = 0, epoch = 0, start_batch = 0: what is drawn, and where the epoch begins; shuffle = true; drop_last = false
 -- (the last batch may be short); workers = 1 thread (0: samples are made when asked for), prefetch = 2 batches;
 -- mixup = 0, cutmix = 0 (alphas), classes = the source's; on_bad = "raise" or "skip", max_bad = 0.001: how many may
--- be skipped (below 1: that share of the source); rank = 0, ranks = 1, pad_last = false (fill the last batch from the
--- start of the order; batch.padding says how many)
+-- be skipped (below 1: that share of the source); pixel_limit = 2^28: larger pictures are bad and not decoded, which
+-- bounds a thread's memory (3 bytes a pixel, and 6 more for a progressive JPEG); rank = 0, ranks = 1, pad_last = false
+-- (fill the last batch from the start of the order; batch.padding says how many)
 -- @return a loader: `for batch in loader:batches() do`, #loader, loader:bad(), loader:waited() (seconds that training
 -- waited for batches), loader:close()
 -- A batch has images (float32, n x size x size x 3), labels (int64, from 0; of several the first), targets (float32,
@@ -218,7 +219,8 @@ function data.loader(given)
     local o = keys.check("data.loader", given, {
         source = keys.none, pipeline = keys.none, batch_size = keys.none, size = keys.none, seed = 0, epoch = 0,
         shuffle = true, drop_last = false, workers = 1, prefetch = 2, start_batch = 0, mixup = 0, cutmix = 0,
-        classes = keys.none, on_bad = "raise", max_bad = 0.001, rank = 0, ranks = 1, pad_last = false,
+        classes = keys.none, on_bad = "raise", max_bad = 0.001, pixel_limit = keys.none, rank = 0, ranks = 1,
+        pad_last = false,
     })
     local wanted = { source = SOURCE, pipeline = PIPELINE, batch_size = "a number of images" }
     for _, name in ipairs { "source", "pipeline", "batch_size" } do
@@ -241,8 +243,8 @@ function data.loader(given)
         source = o.source, pipeline = o.pipeline:compile(o.size), batch_size = o.batch_size, seed = o.seed,
         epoch = o.epoch, shuffle = o.shuffle, last = o.drop_last and "drop" or o.pad_last and "pad" or "short",
         workers = o.workers, prefetch = o.prefetch, start_batch = o.start_batch, mixup = o.mixup, cutmix = o.cutmix,
-        classes = o.classes, on_bad = o.on_bad, max_bad = most_bad(o.max_bad, o.source), rank = o.rank,
-        ranks = o.ranks,
+        classes = o.classes, on_bad = o.on_bad, max_bad = most_bad(o.max_bad, o.source),
+        pixel_limit = o.pixel_limit, rank = o.rank, ranks = o.ranks,
     }
 end
 

@@ -33,6 +33,7 @@ local ARGUMENTS = {
     checkpoint_every = 300,     -- seconds between checkpoints within an epoch
     on_bad = "raise",           -- or "skip": go on without pictures that cannot be read, up to max_bad of an epoch
     max_bad = 0.001,            -- (below 1: that share of the training images)
+    pixel_limit = keys.none,    -- most pixels of a picture, see effv2.data.loader
     stop_after = keys.none,     -- updates of this process, after which it checkpoints and stops as if by a signal
     on_epoch = keys.none,       -- f(metrics) after each epoch
     profile = false,            -- print where the time of ten updates goes (effv2.profile), the first three left out

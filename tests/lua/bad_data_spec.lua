@@ -86,6 +86,8 @@ local reading = {
         "cats/bad.jpg: damaged JPEG: the data ends early (truncated file?)", 'on_bad = "skip"' },
     { "a text named .jpg", function(root) read_all(fill_classes(root, 4, { ["cats/bad.jpg"] = text })) end,
         "cats/bad.jpg: neither JPEG nor PNG (the file starts with byte 0x74)", 'on_bad = "skip"' },
+    { "a picture beyond the limit", function(root) read_all(fill_classes(root, 4), { pixel_limit = 63 }) end,
+        ".png: ", "8 x 8 pixels, more than pixel_limit = 63", 'on_bad = "skip"' },
     { "more unreadable pictures than accepted", function(root)
         local files = {}
         for i = 1, 6 do
@@ -114,6 +116,7 @@ local loaders = {
     { "a negative mixup", function() return loader { mixup = -1 } end, "mixup = -1", "cannot be negative" },
     { "an unknown way with bad pictures", function() return loader { on_bad = "ignore" } end,
         "unknown on_bad 'ignore'", "known: raise, skip" },
+    { "a limit of no pixels", function() return loader { pixel_limit = 0 } end, "pixel_limit = 0", "must be 1 to 268435456" },
     { "a start beyond the end", function() return loader { start_batch = 9 } end, "cannot start epoch 0 at batch 9",
         "an epoch has 2 batches" },
     { "fewer classes than labels", function()

@@ -8,6 +8,7 @@ local ARGUMENTS = {
     batch_size = 64, rule = "official", normalise = "official", workers = 1, loss = "softmax",
     on_bad = "raise",       -- or "skip": leave out pictures that cannot be read, up to max_bad
     max_bad = 0.001,        -- (below 1: that share of the source)
+    pixel_limit = keys.none, -- see effv2.data.loader
     classes = keys.none,    -- the model's class (from 0) for each of the source's, where they differ
     pipeline = keys.none,   -- of effv2.augment, instead of size, rule and normalise
 }
@@ -20,7 +21,7 @@ local function open_loader(o)
     end
     return effv2.data.loader {
         source = o.source, batch_size = o.batch_size, size = o.size, shuffle = false, workers = o.workers,
-        on_bad = o.on_bad, max_bad = o.max_bad,
+        on_bad = o.on_bad, max_bad = o.max_bad, pixel_limit = o.pixel_limit,
         pipeline = o.pipeline or effv2.augment.eval { size = o.size, rule = o.rule, normalise = o.normalise },
     }
 end

@@ -295,7 +295,7 @@ function Trainer:open_loader(epoch, settings)
         seed = o.seed, epoch = epoch, shuffle = true, drop_last = true, workers = o.workers,
         start_batch = (self.state.step - epoch * self.steps_per_epoch) * o.accumulate,
         mixup = settings.mixup or 0, cutmix = settings.cutmix or 0, classes = o.data.classes,
-        on_bad = o.on_bad, max_bad = o.max_bad,
+        on_bad = o.on_bad, max_bad = o.max_bad, pixel_limit = o.pixel_limit,
     }
 end
 
@@ -394,7 +394,7 @@ function Trainer:evaluate()
     local arguments = {
         model = o.model, source = o.data.val, size = o.eval_size or self:settings_at(self.total - 1).image_size,
         batch_size = o.eval_batch_size, rule = o.eval_rule, normalise = o.normalise, workers = o.workers, loss = o.loss,
-        on_bad = o.on_bad, max_bad = o.max_bad,
+        on_bad = o.on_bad, max_bad = o.max_bad, pixel_limit = o.pixel_limit,
     }
     core.memory_trim()
     local raw = evaluate(arguments)

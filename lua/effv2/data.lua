@@ -62,7 +62,7 @@ local function inspect_split(report, split, source, most)
     end
 end
 
---- Reads every picture once, before a long run.
+--- Reads every picture once and as a whole, before a long run: training itself does not see damage below a crop.
 -- @param options split = "train" or "val" (default both), most = 20: how many unreadable ones to list
 -- @return { images =, bad = how many cannot be read, list = { { split =, index =, reason = }, ... },
 -- smallest =, largest = sides in pixels, classes = { split = { pictures of each class } } }

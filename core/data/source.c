@@ -120,7 +120,7 @@ eff_status eff_source_add_notice(eff_source *source, const char *format, ...)
 typedef struct subset {
     eff_source head;
     eff_source *base;
-    int64_t *indices; /* [head.count] */
+    uint32_t *indices; /* [head.count] */
 } subset;
 
 static int subset_label(const eff_source *source, int64_t index)
@@ -161,13 +161,13 @@ static const eff_source_ops subset_labels_ops = {
 
 static eff_status subset_fill(subset *s, const int64_t *indices, int64_t n)
 {
-    s->indices = malloc((size_t)n * sizeof *indices);
+    s->indices = malloc((size_t)n * sizeof *s->indices);
     if (!s->indices) return eff_fail(EFF_E_MEMORY, "no memory for a subset of %lld pictures", (long long)n);
     for (int64_t i = 0; i < n; i++) {
         if (indices[i] < 0 || indices[i] >= s->base->count)
             return eff_fail(EFF_E_ARGUMENT, "subset: picture %lld does not exist; the source has %lld (0 to %lld)",
                             (long long)indices[i], (long long)s->base->count, (long long)s->base->count - 1);
-        s->indices[i] = indices[i];
+        s->indices[i] = (uint32_t)indices[i];
     }
     s->head.count = n;
     if (s->base->root && !(s->head.root = strdup(s->base->root))) return eff_fail(EFF_E_MEMORY, "no memory for a path");
@@ -177,6 +177,8 @@ static eff_status subset_fill(subset *s, const int64_t *indices, int64_t n)
 eff_status eff_source_open_subset(eff_source **out, eff_source *base, const int64_t *indices, int64_t n)
 {
     if (n < 1) return eff_fail(EFF_E_ARGUMENT, "subset: it would be empty");
+    if (base->count > UINT32_MAX)
+        return eff_fail(EFF_E_ARGUMENT, "subset: of %lld pictures; 2^32 are possible", (long long)base->count);
     subset *s = eff_source_allocate(sizeof *s, base->ops->labels ? &subset_labels_ops : &subset_ops, "subset");
     if (!s) return EFF_E_MEMORY;
     s->base = eff_source_retain(base);

@@ -17,7 +17,7 @@
 
 enum { MOST_BYTES = 32 };
 
-static int64_t pictures = 1 << 20; /* EFFV2_LISTED sets another number */
+static int64_t pictures = 1 << 18; /* EFFV2_LISTED sets another number */
 
 /* The sanitizers' heaps say nothing; then this is less than the text. */
 static int64_t bytes_in_use(void)

@@ -43,7 +43,8 @@ local function add_outcomes(outcomes, dialect, compiled, magnitude, probability)
         for _, filter in ipairs(filters) do
             local operation = { name = compiled.name, primitive = compiled.primitive, args = args }
             outcomes[#outcomes + 1] = {
-                picture = effv2.apply_operation(picture, operation, { rule = dialect.rule, filter = filter, fill = dialect.fill }),
+                picture = effv2.apply_operation(picture, operation,
+                    { rule = dialect.rule, filter = filter, fill = dialect.fill }),
                 name = compiled.name, sign = #signs == 2 and sign or nil, filter = #filters == 2 and filter or nil,
                 magnitude = magnitude, probability = probability / #signs / #filters,
             }

@@ -281,10 +281,10 @@ static void test_bomb(void **state)
 
 static void test_files(void **state)
 {
-    char path[] = "/tmp/effv2_image_XXXXXX";
+    char path[] = "/tmp/effv2_image_XXXXXX.jpg"; /* a name that says nothing: the bytes are a PNG's */
     eff_image image = {0}, back = {0};
     (void)state;
-    int fd = mkstemp(path);
+    int fd = mkstemps(path, 4);
     assert_true(fd >= 0);
     close(fd);
     fill_noise(&image, 5, 6);

@@ -54,8 +54,9 @@ static eff_source *field_source(lua_State *L, const char *name)
 
 typedef enum source_kind { FOLDER, PICTURES, TABLE, CIFAR, FLOWERS, CARS, IMAGENET21K, SHAPES } source_kind;
 
-/* open_source { kind = "folder" | "pictures" | "csv" | "cifar" | "flowers" | "cars" | "imagenet21k" | "shapes", split =,
- * path =, val_ratio =, seed =, count =, like = (csv: a source that has the classes) }: a source; or nil, message, code */
+/* open_source { kind = "folder" | "pictures" | "csv" | "cifar" | "flowers" | "cars" | "imagenet21k" | "shapes",
+ * split =, path =, val_ratio =, seed =, count =, like = (csv: a source that has the classes) }: a source; or nil,
+ * message, code */
 static int open_source(lua_State *L)
 {
     static const char *const names[] = {"kind", "split", "path", "val_ratio", "seed", "count", "like", NULL};
@@ -64,7 +65,8 @@ static int open_source(lua_State *L)
     eff_only_keys(L, 1, "open_source", names);
     int kind = eff_field_choice(L, 1, "open_source", "kind", kinds, -1);
     if (kind < 0) eff_raise(L, "open_source: kind is missing");
-    const char *split = eff_field_string(L, 1, "split", "train"), *path = kind == SHAPES ? NULL : need_string(L, "path");
+    const char *split = eff_field_string(L, 1, "split", "train");
+    const char *path = kind == SHAPES ? NULL : need_string(L, "path");
     eff_folder_options folder = {
         .split = split, .val_ratio = eff_field_number(L, 1, "val_ratio", 0.1), .seed = read_seed(L)};
     int64_t count = eff_field_int(L, 1, "count", 0);
@@ -84,7 +86,8 @@ static int open_source(lua_State *L)
     return status == EFF_OK ? 1 : eff_push_failure(L, status);
 }
 
-/* csv_has_splits(path): whether a CSV file has a column that says what is to train, val and test; or nil, message, code */
+/* csv_has_splits(path): whether a CSV file has a column that says what is to train, val and test; or nil, message,
+ * code */
 static int csv_has_splits(lua_State *L)
 {
     bool has;
@@ -180,8 +183,8 @@ static const char *format_of(const eff_picture *picture)
     return picture->image ? "pixels" : picture->size > 0 && picture->data[0] == 0xFF ? "JPEG" : "PNG";
 }
 
-/* source:image_size(i): height and width from the file's header, and "JPEG", "PNG" or, where there is no file, "pixels";
- * or nil, message, code */
+/* source:image_size(i): height and width from the file's header, and "JPEG", "PNG" or, where there is no file,
+ * "pixels"; or nil, message, code */
 static int image_size(lua_State *L)
 {
     const eff_source *source = eff_check_source(L, 1);
@@ -281,7 +284,8 @@ static int to_string(lua_State *L)
 
 void eff_open_source(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"open_source", open_source}, {"csv_has_splits", csv_has_splits}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"open_source", open_source}, {"csv_has_splits", csv_has_splits}, {NULL, NULL}};
     static const luaL_Reg methods[] = {{"size", size}, {"label", label}, {"labels", labels},
                                        {"has_several_labels", has_several_labels}, {"name", name}, {"image", image},
                                        {"image_size", image_size},

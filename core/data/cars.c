@@ -15,7 +15,8 @@ static eff_status find_variable(const eff_mat_array **out, const eff_mat *mat, c
 {
     *out = eff_mat_variable(mat, name);
     if (*out && (*out)->kind == kind) return EFF_OK;
-    return eff_fail(EFF_E_FORMAT, "%s: no %s called \"%s\" in it", path, kind == EFF_MAT_CELL ? "cells" : "structures", name);
+    return eff_fail(EFF_E_FORMAT, "%s: no %s called \"%s\" in it", path,
+                    kind == EFF_MAT_CELL ? "cells" : "structures", name);
 }
 
 static eff_status set_names(eff_source *source, const eff_mat *meta, const char *path)
@@ -32,7 +33,8 @@ static eff_status set_names(eff_source *source, const eff_mat *meta, const char 
     return eff_source_set_classes(source, names, CLASSES);
 }
 
-static eff_status add_picture(eff_files *f, const eff_mat_array *list, int64_t i, const char *path, const char *pictures)
+static eff_status add_picture(eff_files *f, const eff_mat_array *list, int64_t i, const char *path,
+                              const char *pictures)
 {
     const eff_mat_array *name = eff_mat_field(list, i, "fname"), *class = eff_mat_field(list, i, "class");
     char part[MAX_PATH];
@@ -88,7 +90,8 @@ eff_status eff_source_open_cars(eff_source **out, const char *folder, const char
 {
     bool test = strcmp(split, "val") == 0 || strcmp(split, "test") == 0;
     if (!test && strcmp(split, "train") != 0)
-        return eff_fail(EFF_E_ARGUMENT, "Stanford Cars has no split \"%s\"; there are train, val and test (the same)", split);
+        return eff_fail(EFF_E_ARGUMENT, "Stanford Cars has no split \"%s\"; there are train, val and test (the same)",
+                        split);
     eff_files *f = eff_files_new("cars196", folder);
     return f ? eff_files_end(out, f, fill(f, folder, test)) : EFF_E_MEMORY;
 }

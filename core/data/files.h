@@ -1,7 +1,7 @@
 /* Sources whose pictures are files below one folder: what folders, lists and published data sets share.
  *
- * A kind makes one, adds files with their labels, and finishes it. Beside the text of its path a picture costs 12 bytes,
- * or, in sources whose pictures may have several labels, 12 bytes and 4 for each label. */
+ * A kind makes one, adds files with their labels, and ends it. Beside the text of its path a picture costs 12 bytes, or,
+ * in sources whose pictures may have several labels, 12 bytes and 4 for each label. */
 #ifndef EFF_DATA_FILES_H
 #define EFF_DATA_FILES_H
 

@@ -97,8 +97,8 @@ eff_status eff_source_open_flowers(eff_source **out, const char *folder, const c
 {
     const char *const *parts = parts_of(split);
     if (!parts)
-        return eff_fail(EFF_E_ARGUMENT, "Flowers-102 has no split \"%s\"; there are train, val and test (the same), trnid, "
-                        "valid and tstid", split);
+        return eff_fail(EFF_E_ARGUMENT, "Flowers-102 has no split \"%s\"; there are train, val and test (the same), "
+                        "trnid, valid and tstid", split);
     eff_files *f = eff_files_new("flowers102", folder);
     return f ? eff_files_end(out, f, fill(f, folder, parts)) : EFF_E_MEMORY;
 }

@@ -81,7 +81,8 @@ static eff_status list_entry(listing *l, const char *path, const struct dirent *
     switch (kind_of(entry, full)) {
     case ENTRY_FOLDER: return eff_names_add(&l->folders, entry->d_name);
     case ENTRY_FILE:
-        if (has_image_extension(entry->d_name) || looks_like_image(full)) return eff_names_add(&l->files, entry->d_name);
+        if (has_image_extension(entry->d_name) || looks_like_image(full))
+            return eff_names_add(&l->files, entry->d_name);
         l->others++;
         return EFF_OK;
     case ENTRY_OTHER: break;
@@ -210,7 +211,8 @@ static eff_status list_classes(listing *l, const char *path)
     return l->folders.count ? EFF_OK : no_classes(path, l);
 }
 
-static eff_status missing_class(const eff_names *has, const eff_names *lacks, const char *has_path, const char *lacks_path)
+static eff_status missing_class(const eff_names *has, const eff_names *lacks, const char *has_path,
+                                const char *lacks_path)
 {
     for (int64_t i = 0; i < has->count; i++)
         if (eff_names_find(lacks, eff_names_at(has, i)) < 0)

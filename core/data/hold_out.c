@@ -50,8 +50,8 @@ static eff_status divide(eff_source **rest, eff_source **held, eff_source *base,
         indices[out][count[out]++] = i;
     }
     if (status == EFF_OK && (count[0] == 0 || count[1] == 0))
-        status = eff_fail(EFF_E_ARGUMENT, "of %lld pictures %lld would be held out and %lld left; both need some (another "
-                          "count or share, or more pictures)", (long long)n, (long long)count[1], (long long)count[0]);
+        status = eff_fail(EFF_E_ARGUMENT, "of %lld pictures %lld would be held out and %lld left; both need some "
+                          "(another count or share, or more pictures)", (long long)n, (long long)count[1], (long long)count[0]);
     if (status == EFF_OK) status = eff_source_open_subset(rest, base, indices[0], count[0]);
     if (status == EFF_OK) status = eff_source_open_subset(held, base, indices[1], count[1]);
     if (status == EFF_OK && base->notice && !((*rest)->notice = strdup(base->notice)))

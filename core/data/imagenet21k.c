@@ -19,8 +19,8 @@ static eff_status check_classes(const eff_source *listed)
 {
     for (int i = 0; i < listed->classes; i++)
         if (!is_wnid(listed->class_names[i]))
-            return eff_fail(EFF_E_FORMAT, "%s: the class folder \"%s\" is no WordNet number such as n01440764; ImageNet-21k "
-                            "has no others", listed->root, listed->class_names[i]);
+            return eff_fail(EFF_E_FORMAT, "%s: the class folder \"%s\" is no WordNet number such as n01440764; "
+                            "ImageNet-21k has no others", listed->root, listed->class_names[i]);
     return EFF_OK;
 }
 
@@ -43,8 +43,8 @@ static eff_status find_places(uint32_t *place, const eff_files *listed)
     return status;
 }
 
-/* next[i]: the listed picture of the same name after i, or i itself where there is none. first[place] (zeros before) becomes
- * 1 + the first picture of each name. */
+/* next[i]: the listed picture of the same name after i, or i itself where there is none. first[place], zeros before,
+ * becomes 1 + the first picture of each name. */
 static void link_places(uint32_t *next, const uint32_t *place, int64_t count, uint32_t *first)
 {
     for (int64_t i = count; i-- > 0;) {
@@ -89,7 +89,8 @@ static eff_status fill(eff_files *f, const eff_source *listed)
 {
     EFF_TRY(check_classes(listed));
     EFF_TRY(eff_source_set_classes(&f->head, (const char *const *)listed->class_names, listed->classes));
-    if (listed->notice && !(f->head.notice = strdup(listed->notice))) return eff_fail(EFF_E_MEMORY, "no memory for a notice");
+    if (listed->notice && !(f->head.notice = strdup(listed->notice)))
+        return eff_fail(EFF_E_MEMORY, "no memory for a notice");
     return merge(f, (const eff_files *)listed);
 }
 

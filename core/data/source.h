@@ -101,14 +101,14 @@ enum { EFF_SHAPES_CLASSES = 10, EFF_SHAPES_TRAIN = 8000, EFF_SHAPES_VAL = 2000 }
 /* The pictures that a CSV file lists (see csv.h), paths and labels, relative to the file's folder. A header names the
  * columns: path (or image, filename, file, file_name, image_path), label (labels, class, classes), and perhaps split
  * (train, val or test); without one there are two, path and label. A field may hold several labels between | or ; or
- * spaces. Classes are those of `like` if it is not NULL, else of classes.txt beside the file, one a line, else the labels
- * in the file (of all splits), sorted. split: "all", or what to take by the column. */
+ * spaces. Classes are those of `like` if it is not NULL, else of classes.txt beside the file, one a line, else the
+ * labels in the file (of all splits), sorted. split: "all", or what to take by the column. */
 eff_status eff_source_open_table(eff_source **out, const char *path, const char *split, const eff_source *like);
 eff_status eff_table_has_splits(const char *path, bool *has); /* has: there is a column split */
 
 /* Oxford Flowers-102 as published: jpg/image_00001.jpg ..., imagelabels.mat, setid.mat. split "train": trnid and valid
- * together (2,040 pictures, the division of the transfer experiments), "val" or "test": tstid (6,149); or one of "trnid"
- * (1,020), "valid" (1,020) and "tstid". */
+ * together (2,040 pictures, the division of the transfer experiments), "val" or "test": tstid (6,149); or one of
+ * "trnid" (1,020), "valid" (1,020) and "tstid". */
 eff_status eff_source_open_flowers(eff_source **out, const char *folder, const char *split);
 
 /* Stanford Cars as published: cars_train/, cars_test/, devkit/cars_train_annos.mat, devkit/cars_meta.mat, and
@@ -116,8 +116,8 @@ eff_status eff_source_open_flowers(eff_source **out, const char *folder, const c
  * Whole pictures, no boxes. */
 eff_status eff_source_open_cars(eff_source **out, const char *folder, const char *split);
 
-/* ImageNet-21k: root/<wnid>/<picture>, as eff_source_open_folder with split "all"; a picture whose file name stands in the
- * folders of several classes comes once, with all their labels. */
+/* ImageNet-21k: root/<wnid>/<picture>, as eff_source_open_folder with split "all"; a picture whose file name stands in
+ * the folders of several classes comes once, with all their labels. */
 eff_status eff_source_open_imagenet21k(eff_source **out, const char *root);
 
 /* The built-in pictures of ten shapes, see shapes.c. count 0: the default of the split ("train" or "val"). */

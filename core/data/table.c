@@ -165,8 +165,8 @@ static const char *separators(table *t, const char *field)
 static eff_status note_spaces(table *t, const char *field)
 {
     if (t->files->head.notice) return EFF_OK;
-    return eff_source_add_notice(&t->files->head, "labels such as \"%s\" (line %lld) are taken apart at spaces; a class "
-                                 "whose name has spaces has to stand in classes.txt beside the file", field,
+    return eff_source_add_notice(&t->files->head, "labels such as \"%s\" (line %lld) are taken apart at spaces; a "
+                                 "class whose name has spaces has to stand in classes.txt beside the file", field,
                                  (long long)t->csv.line);
 }
 

@@ -1,7 +1,7 @@
 /* Reading MATLAB's files of version 5; see mat.h.
  *
- * A file is a header of 128 bytes and elements. An element is a tag (type, bytes) and its data, padded to 8 bytes, or both in 8
- * bytes; an array is an element of elements; a compressed element holds another one, packed by zlib. */
+ * A file is a header of 128 bytes and elements. An element is a tag (type, bytes) and its data, padded to 8 bytes, or
+ * both in 8 bytes; an array is an element of elements; a compressed element holds another one, packed by zlib. */
 #include "io/mat.h"
 
 #include <stdbool.h>
@@ -14,7 +14,8 @@
 enum { HEADER = 128, TAG = 8, MAX_BYTES = 1 << 26, MAX_DEPTH = 16, MAX_DIMENSIONS = 32, MAX_FIELD_NAME = 64 };
 
 enum { /* types of elements */
-    INT8 = 1, UINT8, INT16, UINT16, INT32, UINT32, SINGLE, DOUBLE = 9, INT64 = 12, UINT64, MATRIX, COMPRESSED, UTF8, UTF16
+    INT8 = 1, UINT8, INT16, UINT16, INT32, UINT32, SINGLE, DOUBLE = 9, INT64 = 12, UINT64, MATRIX, COMPRESSED, UTF8,
+    UTF16
 };
 
 enum { CLASS_CELL = 1, CLASS_STRUCT = 2, CLASS_CHAR = 4, CLASS_DOUBLE = 6, CLASS_UINT64 = 15, FLAG_COMPLEX = 0x800 };
@@ -190,7 +191,8 @@ static eff_status read_field_names(eff_mat_array *out, bytes *in)
 static eff_status read_structures(eff_mat_array *out, bytes in, int depth)
 {
     EFF_TRY(read_field_names(out, &in));
-    if (out->field_count && out->count > MAX_BYTES / out->field_count) return damaged("more structures than it has bytes");
+    if (out->field_count && out->count > MAX_BYTES / out->field_count)
+        return damaged("more structures than it has bytes");
     return read_items(out, in, (uint64_t)out->count * (uint64_t)out->field_count, depth);
 }
 

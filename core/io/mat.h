@@ -1,6 +1,6 @@
 /* MATLAB's files of version 5 (what `save -v6` and `-v7` write), little-endian, read whole: numbers, texts, structures
- * and cells. Of classes that are none of these (sparse, complex, objects, functions) nothing is read. A file that contradicts
- * itself anywhere is refused. */
+ * and cells. Of classes that are none of these (sparse, complex, objects, functions) nothing is read. A file that
+ * contradicts itself anywhere is refused. */
 #ifndef EFF_IO_MAT_H
 #define EFF_IO_MAT_H
 

@@ -60,7 +60,8 @@ static void test_bytes_a_picture(void **state)
         size_t text = ((eff_files *)source)->names.size;
         assert_int_equal(eff_source_hold_out(&train, &minival, source, 0, 0.02, 0), EFF_OK);
         eff_pipeline *pipeline = make_pipeline();
-        eff_loader_config config = {.source = train, .pipeline = pipeline, .batch_size = 1, .shuffle = true, .ranks = 1};
+        eff_loader_config config = {
+            .source = train, .pipeline = pipeline, .batch_size = 1, .shuffle = true, .ranks = 1};
         eff_loader *loader;
         assert_int_equal(eff_loader_open(&loader, &config), EFF_OK);
         assert_int_equal(eff_loader_start(loader, 0, 0), EFF_OK);

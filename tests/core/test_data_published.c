@@ -1,4 +1,5 @@
-/* Flowers-102, Stanford Cars and ImageNet-21k in their published formats (tests/golden/make_mats.py made the .mat files). */
+/* Flowers-102, Stanford Cars and ImageNet-21k in their published formats (tests/golden/make_mats.py made the .mat
+ * files). */
 #define _GNU_SOURCE /* nftw */
 #include "test_io_helpers.h"
 
@@ -111,7 +112,8 @@ static void test_flowers_mistakes(void **state)
 {
     open_function flowers = eff_source_open_flowers;
     (void)state;
-    expect_refused(flowers, "all", EFF_E_ARGUMENT, "no split \"all\"; there are train, val and test (the same), trnid,");
+    expect_refused(flowers, "all", EFF_E_ARGUMENT,
+                   "no split \"all\"; there are train, val and test (the same), trnid,");
     expect_refused(flowers, "train", EFF_E_IO, "/jpg: no such folder (102flowers.tgz");
     make_folder("jpg");
     expect_refused(flowers, "train", EFF_E_IO, "/imagelabels.mat: cannot read: No such file");
@@ -125,7 +127,8 @@ static void test_flowers_mistakes(void **state)
     expect_refused(flowers, "val", EFF_E_FORMAT, "setid.mat: damaged MAT-file");
     copy_file(GOLDEN "flowers_few.mat", "imagelabels.mat"); /* five labels, of which one is 103 */
     copy_file(GOLDEN "flowers/setid.mat", "setid.mat");
-    expect_refused(flowers, "trnid", EFF_E_FORMAT, "imagelabels.mat: number 5 of \"labels\" is 103; it must lie in 1 to 102");
+    expect_refused(flowers, "trnid", EFF_E_FORMAT,
+                   "imagelabels.mat: number 5 of \"labels\" is 103; it must lie in 1 to 102");
     copy_file(GOLDEN "flowers_ids.mat", "setid.mat"); /* trnid 1, 13; valid 1.5; tstid none */
     copy_file(GOLDEN "flowers/imagelabels.mat", "imagelabels.mat");
     expect_refused(flowers, "trnid", EFF_E_FORMAT, "setid.mat: number 2 of \"trnid\" is 13; it must lie in 1 to 12");
@@ -154,7 +157,8 @@ static void test_cars(void **state)
                  "cars_train/00001.jpg:14 cars_train/00002.jpg:3 cars_train/00003.jpg:196");
     assert_lists(eff_source_open_cars, "val", "cars196", "cars_test/00001.jpg:181 cars_test/00002.jpg:1");
     assert_lists(eff_source_open_cars, "test", "cars196", "cars_test/00001.jpg:181 cars_test/00002.jpg:1");
-    assert_int_equal(rename(in_scratch("cars_test_annos_withlabels.mat"), in_scratch("devkit/cars_test_annos_withlabels.mat")), 0);
+    const char *labels = "devkit/cars_test_annos_withlabels.mat";
+    assert_int_equal(rename(in_scratch("cars_test_annos_withlabels.mat"), in_scratch(labels)), 0);
     assert_lists(eff_source_open_cars, "test", "cars196", "cars_test/00001.jpg:181 cars_test/00002.jpg:1");
     assert_int_equal(eff_source_open_cars(&source, scratch, "train"), EFF_OK);
     assert_int_equal(source->classes, 196);
@@ -198,9 +202,10 @@ static void test_imagenet21k(void **state)
     make_folder("n00000001");
     make_folder("n00000002/deep");
     make_folder("n00000003");
-    const char *const files[] = {"n00000001/n00000001_1.JPEG", "n00000001/n00000003_7.JPEG", "n00000002/deep/n00000002_1.JPEG",
-                                 "n00000002/n00000002_1.JPEG", "n00000002/n00000003_7.JPEG", "n00000003/n00000003_7.JPEG",
-                                 "n00000003/n00000003_8.JPEG"};
+    const char *const files[] = {
+        "n00000001/n00000001_1.JPEG", "n00000001/n00000003_7.JPEG", "n00000002/deep/n00000002_1.JPEG",
+        "n00000002/n00000002_1.JPEG", "n00000002/n00000003_7.JPEG", "n00000003/n00000003_7.JPEG",
+        "n00000003/n00000003_8.JPEG"};
     for (int i = 0; i < 7; i++) put_bytes(in_scratch(files[i]), "", 0);
     if (eff_source_open_imagenet21k(&source, scratch) != EFF_OK) fail_msg("%s", eff_message());
     assert_string_equal(source->kind, "imagenet21k");

@@ -20,7 +20,8 @@ static void test_fields(void **state)
     const struct {
         int line, fields;
         const char *field[2];
-    } want[] = {{1, 2, {"a", "b"}}, {3, 2, {"x, \"y\"", "two\nlines"}}, {5, 2, {"", ""}}, {6, 2, {"end", ""}}, {0, 0, {NULL}}};
+    } want[] = {{1, 2, {"a", "b"}}, {3, 2, {"x, \"y\"", "two\nlines"}}, {5, 2, {"", ""}}, {6, 2, {"end", ""}},
+                {0, 0, {NULL}}};
     assert_int_equal(eff_csv_open(&csv, in_scratch("a.csv")), EFF_OK);
     for (int i = 0; i < 5; i++) {
         assert_int_equal(eff_csv_next(&csv), EFF_OK);
@@ -153,7 +154,8 @@ static void test_several_labels(void **state)
     source = open_text("path,label\na,red fox\nb,red\nc,fox red\nd,red fox|fox\n", "all", NULL);
     assert_null(strstr(source->notice, "\"red fox\""));
     assert_holds(source, "red fox fox red", "0 2 1+2 0+1");
-    expect_refused("path,label\na,red\nb,cow\n", "all", "list.csv, line 3: the label \"cow\" is none of the 3 classes (red fox,");
+    expect_refused("path,label\na,red\nb,cow\n", "all",
+                   "list.csv, line 3: the label \"cow\" is none of the 3 classes (red fox,");
     put_text("classes.txt", "a\nb\na\n");
     expect_refused("path,label\na,a\n", "all", "classes.txt, line 3: \"a\" is there twice");
     put_text("classes.txt", "\n");
@@ -171,7 +173,8 @@ static void test_splits(void **state)
     assert_holds(open_text(text, "test", NULL), "x y z", "2");
     assert_int_equal(eff_table_has_splits(in_scratch("list.csv"), &has), EFF_OK);
     assert_true(has);
-    expect_refused("path,split,label\na,trian,x\n", "train", "line 2: the split \"trian\"; there are train, val and test");
+    expect_refused("path,split,label\na,trian,x\n", "train",
+                   "line 2: the split \"trian\"; there are train, val and test");
     expect_refused("path,split,label\na,train,x\n", "test", "list.csv: no pictures of the split test");
     expect_refused("path,label\na,x\n", "val", "no column \"split\" that says which pictures are \"val\"");
     assert_int_equal(eff_table_has_splits(in_scratch("list.csv"), &has), EFF_OK);
@@ -205,6 +208,27 @@ static void test_mistakes(void **state)
     expect_refused("a.png,dog\nb.png,dog,3\n", "all", "line 2: 3 fields; wanted are 2");
 }
 
+/* Whatever a file holds, reading it ends. */
+static void test_nonsense(void **state)
+{
+    const char bytes[] = "ab,,\"\"\n\n\r|; \t/.\0path,label\n";
+    uint32_t random = 1;
+    (void)state;
+    for (int i = 0; i < 3000; i++) {
+        char text[64] = "path,label\n";
+        size_t size = i % 2 ? 11 : 0, end = size + 1 + (size_t)i % 50;
+        for (; size < end; size++) {
+            random = random * 1664525u + 1013904223u;
+            text[size] = bytes[(random >> 16) % sizeof bytes];
+        }
+        eff_source *source = NULL;
+        put_bytes(in_scratch("list.csv"), text, size);
+        eff_status status = eff_source_open_table(&source, in_scratch("list.csv"), "all", NULL);
+        assert_true(status == EFF_OK ? source->count > 0 : status == EFF_E_FORMAT);
+        eff_source_release(source);
+    }
+}
+
 static int nothing_is_left(void **state)
 {
     return eff_pool_get_stats().live_bytes == 0 ? scratch_teardown(state) : -1;
@@ -217,7 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         in_folder(test_fields),  in_folder(test_bad_fields),     in_folder(test_pictures),
         in_folder(test_reading), in_folder(test_several_labels), in_folder(test_splits),
-        in_folder(test_mistakes), in_folder(test_classes_of_another),
+        in_folder(test_mistakes), in_folder(test_classes_of_another), in_folder(test_nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

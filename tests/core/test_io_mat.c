@@ -17,7 +17,8 @@ static const eff_mat_array *need(const eff_mat *mat, const char *name)
 
 static void assert_kinds(const char *path)
 {
-    const char *const types[] = {"int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"};
+    const char *const types[] = {"int8",   "uint8", "int16",  "uint16",  "int32",
+                                 "uint32", "int64", "uint64", "float32", "float64"};
     eff_mat mat;
     if (eff_mat_read(&mat, path) != EFF_OK) fail_msg("%s", eff_message());
     for (int i = 0; i < 10; i++) { /* [[first, 0, 100], [2, 3, 4]], column after column */

@@ -124,6 +124,11 @@ describe("CSV files", function()
             assert.is_equal(2, #data.split(root, "test"))
             os.remove(root .. "/val.csv")
             assert.is_same({ 2, 1 }, { #data.open(root).train, #data.open(root).val })
+            fill(root, { ["train/1.png"] = 1 }) -- pictures beside the list
+            assert.is_equal("csv", data.open(root).kind)
+            fill(root, { ["train/x/1.png"] = 1, ["val/x/1.png"] = 1 }) -- class folders, which need no list
+            assert.is_equal("folder", data.open(root).kind)
+            assert.is_equal("csv", data.open(root, { kind = "csv" }).kind)
         end)
     end)
 end)

@@ -32,6 +32,20 @@ local function is_csv(path)
     return path:lower():match "%.csv$" ~= nil
 end
 
+local function has_folders(path)
+    for _, entry in ipairs(core.list_dir(path) or {}) do
+        if entry.is_dir then
+            return true
+        end
+    end
+    return false
+end
+
+--- A folder with train.csv; where train/ has class folders, they say more.
+local function is_csv_folder(path)
+    return core.file_exists(path .. "/train.csv") and not has_folders(path .. "/train")
+end
+
 local function open_csv(path, split, o)
     if is_csv(path) then
         return core.open_source { kind = "csv", path = path, split = split }
@@ -108,7 +122,7 @@ kinds.list = {
             return core.open_source { kind = "shapes", split = split, seed = o.seed, count = o[split] }
         end },
     { name = "csv", means = "FILE.csv of paths and labels, or a folder with train.csv (and val.csv)",
-        is = function(path) return is_csv(path) or core.file_exists(path .. "/train.csv") end,
+        is = function(path) return is_csv(path) or is_csv_folder(path) end,
         open = open_csv, divide = divide_csv },
     { name = "cifar", means = "a folder with CIFAR-10 or CIFAR-100 in binary form (data_batch_1.bin ..., or train.bin)",
         is = has_file("data_batch_1.bin", "test_batch.bin", "train.bin") },

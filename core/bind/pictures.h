@@ -19,4 +19,9 @@ eff_status eff_image_tensor(eff_tensor **out, const eff_image *image);
 /* A field that is one of `names` (NULL-terminated): its place in the list. `missing` when absent. */
 int eff_field_choice(lua_State *L, int index, const char *what, const char *name, const char *const *names, int missing);
 
+/* The tables at index as a step (without a policy's operations), as an operation, as the style of operations. */
+void eff_read_step(lua_State *L, int index, eff_step *step);
+void eff_read_operation(lua_State *L, int index, eff_policy_op *op);
+void eff_read_op_style(lua_State *L, int index, const char *what, eff_op_style *style);
+
 #endif

@@ -214,6 +214,32 @@ static eff_status run_policy(picture *p, const eff_pipeline *pipeline, const eff
     return EFF_OK;
 }
 
+static void jitter(eff_image *image, eff_jitter what, double amount)
+{
+    switch (what) {
+    case EFF_JITTER_BRIGHTNESS: eff_image_brightness(image, amount); break;
+    case EFF_JITTER_CONTRAST: eff_image_contrast(image, amount, EFF_RULE_PIL); break;
+    case EFF_JITTER_SATURATION: eff_image_color(image, amount, EFF_RULE_PIL); break;
+    case EFF_JITTER_HUE:
+        if (amount != 0.0) eff_image_hue(image, amount);
+        break;
+    case EFF_JITTER_COUNT: break;
+    }
+}
+
+static eff_status run_color_jitter(picture *p, const eff_step *step)
+{
+    if (eff_rng_uniform(p->rng) >= step->color_jitter.probability) return EFF_OK;
+    EFF_TRY(need_bytes(p));
+    int64_t order[EFF_JITTER_COUNT];
+    eff_rng_permutation(p->rng, order, EFF_JITTER_COUNT);
+    for (int i = 0; i < EFF_JITTER_COUNT; i++) {
+        double low = step->color_jitter.low[order[i]], high = step->color_jitter.high[order[i]];
+        jitter(&p->scratch->images[0], (eff_jitter)order[i], eff_rng_range(p->rng, low, high));
+    }
+    return EFF_OK;
+}
+
 static float draw_fill(const eff_paint *fill, int channel, eff_rng *rng)
 {
     switch (fill->kind) {
@@ -304,6 +330,7 @@ static eff_status run_step(picture *p, const eff_pipeline *pipeline, const eff_s
     case EFF_STEP_FLIP: return run_flip(p, step);
     case EFF_STEP_PAD_CROP: return run_pad_crop(p, step);
     case EFF_STEP_POLICY: return run_policy(p, pipeline, step);
+    case EFF_STEP_COLOR_JITTER: return run_color_jitter(p, step);
     case EFF_STEP_CUTOUT: return run_cutout(p, step, *normalized);
     case EFF_STEP_ERASE: return run_erase(p, step, *normalized);
     case EFF_STEP_NORMALIZE:

@@ -32,6 +32,7 @@ typedef enum eff_primitive {
     EFF_PRIMITIVE_CONTRAST,
     EFF_PRIMITIVE_BRIGHTNESS,
     EFF_PRIMITIVE_SHARPNESS,
+    EFF_PRIMITIVE_HUE,
     EFF_PRIMITIVE_ROTATE,
     EFF_PRIMITIVE_SHEAR_X,
     EFF_PRIMITIVE_SHEAR_Y,
@@ -83,6 +84,7 @@ typedef enum eff_step_kind {
     EFF_STEP_FLIP,
     EFF_STEP_PAD_CROP, /* adds a border and cuts the old size out at random (CIFAR) */
     EFF_STEP_POLICY,
+    EFF_STEP_COLOR_JITTER,
     EFF_STEP_CUTOUT, /* a square around a random pixel, clipped at the border */
     EFF_STEP_ERASE,  /* a random rectangle (random erasing) */
     EFF_STEP_NORMALIZE
@@ -106,6 +108,15 @@ typedef struct eff_paint {
     eff_paint_kind kind;
     float value[3];
 } eff_paint;
+
+/* The colour jitter: all four in random order, each by an amount uniform in its range, in Pillow's arithmetic. */
+typedef enum eff_jitter {
+    EFF_JITTER_BRIGHTNESS,
+    EFF_JITTER_CONTRAST,
+    EFF_JITTER_SATURATION,
+    EFF_JITTER_HUE,
+    EFF_JITTER_COUNT
+} eff_jitter;
 
 typedef struct eff_step {
     eff_step_kind kind;
@@ -135,6 +146,10 @@ typedef struct eff_step {
             eff_op_style style;
             int first_group, group_count; /* set by eff_pipeline_add_op */
         } policy;
+        struct {
+            double probability;
+            double low[EFF_JITTER_COUNT], high[EFF_JITTER_COUNT]; /* factors, 1 for none; of the hue turns, 0 for none */
+        } color_jitter;
         struct {
             int half; /* half the side, in pixels */
             eff_paint fill;

@@ -90,6 +90,20 @@ static eff_status check_policy(const eff_step *step)
     return EFF_OK;
 }
 
+static eff_status check_color_jitter(const eff_step *step)
+{
+    static const char *const names[EFF_JITTER_COUNT] = {"brightness", "contrast", "saturation", "hue"};
+    EFF_TRY(check_probability("colour jitter", step->color_jitter.probability));
+    for (int i = 0; i < EFF_JITTER_COUNT; i++) {
+        double low = step->color_jitter.low[i], high = step->color_jitter.high[i];
+        double least = i == EFF_JITTER_HUE ? -0.5 : 0.0, most = i == EFF_JITTER_HUE ? 0.5 : 1000.0;
+        if (!(least <= low && low <= high && high <= most))
+            return eff_fail(EFF_E_ARGUMENT, "colour jitter: %s is drawn from %g to %g; it must lie in %g to %g", names[i],
+                            low, high, least, most);
+    }
+    return EFF_OK;
+}
+
 static eff_status check_step(const eff_step *step)
 {
     switch (step->kind) {
@@ -102,6 +116,7 @@ static eff_status check_step(const eff_step *step)
         if (step->pad_crop.pad >= 0 && step->pad_crop.pad <= 1 << 16) return EFF_OK;
         return eff_fail(EFF_E_ARGUMENT, "pad-crop: the border is %d pixels", step->pad_crop.pad);
     case EFF_STEP_POLICY: return check_policy(step);
+    case EFF_STEP_COLOR_JITTER: return check_color_jitter(step);
     case EFF_STEP_CUTOUT:
         if (step->cutout.half >= 0 && step->cutout.half <= EFF_IMAGE_MAX_SIDE) return EFF_OK;
         return eff_fail(EFF_E_ARGUMENT, "cutout: half the side is %d pixels", step->cutout.half);

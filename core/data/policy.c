@@ -16,6 +16,7 @@ static const eff_primitive_info infos[EFF_PRIMITIVE_COUNT] = {
     [EFF_PRIMITIVE_CONTRAST] = {"contrast", "factor", 1},
     [EFF_PRIMITIVE_BRIGHTNESS] = {"brightness", "factor", 1},
     [EFF_PRIMITIVE_SHARPNESS] = {"sharpness", "factor", 1},
+    [EFF_PRIMITIVE_HUE] = {"hue", "part of a turn, -0.5 to 0.5", 1},
     [EFF_PRIMITIVE_ROTATE] = {"rotate", "degrees", 1},
     [EFF_PRIMITIVE_SHEAR_X] = {"shear_x", "level", 1},
     [EFF_PRIMITIVE_SHEAR_Y] = {"shear_y", "level", 1},
@@ -94,6 +95,7 @@ static eff_status enhance(const eff_policy_op *op, double factor, eff_image *ima
     case EFF_PRIMITIVE_COLOR: eff_image_color(image, factor, rule); break;
     case EFF_PRIMITIVE_CONTRAST: eff_image_contrast(image, factor, rule); break;
     case EFF_PRIMITIVE_BRIGHTNESS: eff_image_brightness(image, factor); break;
+    case EFF_PRIMITIVE_HUE: eff_image_hue(image, factor); break;
     case EFF_PRIMITIVE_SHARPNESS: return eff_image_sharpness(image, factor, rule, spare);
     default: break;
     }

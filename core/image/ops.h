@@ -38,6 +38,10 @@ void eff_image_brightness(eff_image *image, double factor);                 /* d
 /* Degenerate: smoothed by [1 1 1; 1 5 1; 1 1 1]/13 except for the border. `scratch` is overwritten. */
 eff_status eff_image_sharpness(eff_image *image, double factor, eff_op_rule rule, eff_image *scratch);
 
+/* Turns the hue by this part of the circle of colours, -0.5 to 0.5, as torchvision does it through Pillow's HSV of 8 bits:
+ * in steps of 1/255, the rest cut off, and rounding even where nothing is turned. */
+void eff_image_hue(eff_image *image, double turn);
+
 /* The gray level that contrast blends with. Pillow: the rounded mean luminance. The official code sums the
  * histogram's counts instead of its values: pixels / 256, at most 255. */
 int eff_contrast_gray(const eff_image *image, eff_op_rule rule);

@@ -256,6 +256,7 @@ static void test_primitives(void **state)
         {"contrast", {0.5}, {5, 50, 75, 125}}, /* the gray of 4 pixels is 0 */
         {"brightness", {0.5}, {5, 50, 75, 125}},
         {"sharpness", {0.5}, {10, 100, 150, 250}},
+        {"hue", {0.5}, {10, 100, 150, 250}},
         {"rotate", {180}, {250, 150, 100, 10}},
         {"shear_x", {1}, {10, 100, 150, 250}},  /* row 0 stays */
         {"shear_y", {1}, {10, 128, 128, 128}},
@@ -307,6 +308,47 @@ static void test_sign_and_probability(void **state)
     eff_image_free(&image);
     eff_image_free(&spare[0]);
     eff_image_free(&spare[1]);
+}
+
+/* Each alone moves as the primitive of its name; a range is covered, the order changes, probability 0 does nothing. */
+static void test_color_jitter(void **state)
+{
+    eff_image image = {0};
+    double sum = 0.0;
+    int orders[2] = {0, 0};
+    (void)state;
+    assert_int_equal(eff_image_reserve(&image, 1, 2), EFF_OK);
+    memcpy(image.pixels, (uint8_t[]){100, 100, 100, 140, 140, 140}, 6);
+    eff_step steps[] = {RESIZE(1, 2, EFF_FILTER_PIL_BILINEAR),
+                        {.kind = EFF_STEP_COLOR_JITTER, .color_jitter = {1.0, {0.5, 1, 1, 0}, {1.5, 1, 1, 0}}}};
+    eff_pipeline *p = build(steps, 2);
+    for (uint64_t i = 0; i < 2000; i++) {
+        float *out = run(p, &image, i);
+        assert_true(out[0] >= 50 && out[0] < 150 && out[1] == out[0] && out[3] == (float)(int)(out[3]));
+        sum += out[0];
+        free(out);
+    }
+    assert_true(fabs(sum / 2000 - 99.5) < 3.0); /* 4.6 standard deviations; the fraction is cut off */
+    eff_pipeline_release(p);
+    /* brightness first: 200 and 255 (of 280), then half the contrast about 228: 214, 241; contrast first: 110, 130, doubled */
+    steps[1].color_jitter.low[0] = steps[1].color_jitter.high[0] = 2.0;
+    steps[1].color_jitter.low[1] = steps[1].color_jitter.high[1] = 0.5;
+    p = build(steps, 2);
+    for (uint64_t i = 0; i < 1000; i++) {
+        float *out = run(p, &image, i);
+        assert_true(out[0] == 214.0f || out[0] == 220.0f);
+        orders[out[0] == 220.0f]++;
+        free(out);
+    }
+    assert_in_range(orders[0], 430, 570);
+    eff_pipeline_release(p);
+    steps[1].color_jitter.probability = 0.0;
+    p = build(steps, 2);
+    float *out = run(p, &image, 0);
+    assert_memory_equal(out, ((float[]){100, 100, 100, 140, 140, 140}), 6 * sizeof(float));
+    free(out);
+    eff_pipeline_release(p);
+    eff_image_free(&image);
 }
 
 static void test_cutout_and_erase(void **state)
@@ -456,6 +498,7 @@ int main(void)
         cmocka_unit_test_teardown(test_policy, nothing_is_left),
         cmocka_unit_test_teardown(test_primitives, nothing_is_left),
         cmocka_unit_test_teardown(test_sign_and_probability, nothing_is_left),
+        cmocka_unit_test_teardown(test_color_jitter, nothing_is_left),
         cmocka_unit_test_teardown(test_cutout_and_erase, nothing_is_left),
         cmocka_unit_test_teardown(test_depends_on_stream_alone, nothing_is_left),
         cmocka_unit_test_teardown(test_mistakes, nothing_is_left),

@@ -20,6 +20,7 @@ import PIL
 import timm
 import timm.data.auto_augment as timm_ops
 import torchvision
+import torchvision.transforms.functional as torchvision_functional
 import torchvision.transforms.autoaugment as torchvision_ops
 from PIL import Image
 from torchvision.transforms import InterpolationMode
@@ -44,6 +45,10 @@ TORCHVISION_NAMES = {"identity": "Identity", "shear_x": "ShearX", "shear_y": "Sh
                      "translate_y": "TranslateY", "rotate": "Rotate", "brightness": "Brightness", "color": "Color",
                      "contrast": "Contrast", "sharpness": "Sharpness", "posterize": "Posterize", "solarize": "Solarize",
                      "autocontrast": "AutoContrast", "equalize": "Equalize"}
+
+# What torchvision's ColorJitter calls, and effv2's names.
+JITTER = {"brightness": torchvision_functional.adjust_brightness, "contrast": torchvision_functional.adjust_contrast,
+          "color": torchvision_functional.adjust_saturation, "hue": torchvision_functional.adjust_hue}
 
 
 def picture():
@@ -88,6 +93,8 @@ def expected(image, record, case):
     if record["kind"] == "resize":
         height, width = case
         return image.resize((width, height), FILTERS[record["filter"]])
+    if record["kind"] == "primitive":
+        return JITTER[record["primitive"]](image, case)
     if record["dialect"].startswith("timm"):
         return with_timm(image, record["operation"], record.get("filter"), case, record["dialect"] == "timm_inc")
     return with_torchvision(image, record["operation"], case, record["dialect"] == "trivialaugment")
@@ -117,6 +124,9 @@ def records():
     for dialect in ["torchvision", "trivialaugment"]:
         for operation in TORCHVISION_NAMES:
             made.append(record_of(dialect, operation, magnitudes(operation, 30, GEOMETRY + BLENDS)))
+    for primitive in JITTER:
+        amounts = np.linspace(-0.5, 0.5, 41) if primitive == "hue" else np.linspace(0, 2.5, 21)
+        made.append({"kind": "primitive", "name": "jitter/" + primitive, "primitive": primitive, "cases": amounts.tolist()})
     for filter in ["pil_bilinear", "pil_bicubic", "area"]:
         sizes = [[HEIGHT, WIDTH], [36, 48], [24, 32], [35, 50], [71, 95], [9, 96], [72, 7], [1, 1], [5, 3], [80, 100], [144, 192],
                  [101, 40], [50, 211], [HEIGHT * 3, 5], [60, 93], [67, 94], [40, 81]]

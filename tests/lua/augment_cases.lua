@@ -28,6 +28,11 @@ function cases.operation(picture, record, magnitude)
     return effv2.apply_operation(picture, compiled, { rule = dialect.rule, filter = record.filter, fill = dialect.fill })
 end
 
+--- A primitive with one argument, by Pillow's rule.
+function cases.primitive(picture, record, argument)
+    return effv2.apply_operation(picture, { primitive = record.primitive, args = { argument } }, { rule = "pil" })
+end
+
 --- The whole picture at another size { height, width }.
 function cases.resize(picture, record, size)
     local step = { kind = "resize", height = size[1], width = size[2], filter = record.filter }

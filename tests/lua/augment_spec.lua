@@ -361,6 +361,23 @@ describe("pipelines", function()
         assert.is_true(cut >= 16 and cut <= 64)
     end)
 
+    it("jitter colours in torchvision's ranges", function()
+        local built = steps.color_jitter { brightness = 0.4, contrast = 1.5, hue = 0.1, saturation = { 0.9, 1 } }.build(8)
+        assert.is_same({ { 0.6, 1.4 }, { 0, 2.5 }, { -0.1, 0.1 }, { 0.9, 1 } },
+            { built.brightness, built.contrast, built.hue, built.saturation })
+        local pipeline = augment.pipeline { steps.resize {}, steps.color_jitter(), size = 8 }
+        assert.is_equal(augment.pipeline { steps.resize {}, size = 8 }(gray(8, 8, 77)):tobytes(),
+            pipeline(gray(8, 8, 77)):tobytes())
+        assert.matches('color_jitter: hue is "red", wanted a number from 0, or a range', message_of(steps.color_jitter,
+            { hue = "red" }))
+        assert.matches("hue is drawn from %-0.7 to 0.7; it must lie in %-0.5 to 0.5", message_of(function()
+            augment.pipeline { steps.resize {}, steps.color_jitter { hue = 0.7 }, size = 8 }:compile()
+        end))
+        assert.matches("brightness is drawn from 2 to 1", message_of(function()
+            augment.pipeline { steps.resize {}, steps.color_jitter { brightness = { 2, 1 } }, size = 8 }:compile()
+        end))
+    end)
+
     it("order their own steps", function()
         local pipeline = augment.pipeline {
             steps.resize_shorter { crop = 0.875, filter = "pil_bicubic" }, steps.center_crop { rule = "size" },

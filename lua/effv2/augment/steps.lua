@@ -104,6 +104,32 @@ function steps.pad_crop(given)
     end)
 end
 
+--- A range of a colour jitter: of a number x, neutral - x to neutral + x.
+local function jitter_range(name, value, neutral)
+    if type(value) == "number" and value >= 0 then
+        return { name == "hue" and -value or math.max(0, neutral - value), neutral + value }
+    elseif type(value) == "table" and type(value[1]) == "number" and type(value[2]) == "number" and #value == 2 then
+        return value
+    end
+    error(("color_jitter: %s is %s, wanted a number from 0, or a range { least, most }"):format(name, keys.show(value)), 3)
+end
+
+--- Changes brightness, contrast, saturation and hue in random order, each by a random amount, as torchvision does.
+-- @param given brightness = 0, contrast = 0, saturation = 0 (x: a factor of 1 - x to 1 + x), hue = 0 (at most 0.5: x turns
+-- the hue by -x to x of the circle of colours), each also a range { least, most }; probability = 1
+function steps.color_jitter(given)
+    local o = keys.check("color_jitter", given, {
+        brightness = keys.none, contrast = keys.none, saturation = keys.none, hue = keys.none, probability = 1,
+    })
+    local built = { kind = "color_jitter", probability = o.probability }
+    for name, neutral in pairs { brightness = 1, contrast = 1, saturation = 1, hue = 0 } do
+        built[name] = jitter_range(name, o[name] or 0, neutral)
+    end
+    return step("color_jitter", function()
+        return built
+    end)
+end
+
 --- Cuts out a square around a random pixel, clipped at the border.
 -- @param given side = in pixels, fill = { 128, 128, 128 }; before the normalisation fill is in pixel values
 function steps.cutout(given)

@@ -61,10 +61,10 @@ static void read_color(lua_State *L, int index, uint8_t color[3])
     }
 }
 
-/* fill = {r, g, b}, and fill_kind = "uniform" (between the first two) or "normal" (mean, deviation) */
+/* fill = {r, g, b}, and fill_kind = "uniform" (between the first two), "normal" or "color" (mean, deviation) */
 static void read_fill(lua_State *L, int index, eff_paint *fill)
 {
-    static const char *const kinds[] = {"constant", "uniform", "normal", NULL};
+    static const char *const kinds[] = {"constant", "uniform", "normal", "color", NULL};
     double values[3] = {128, 128, 128};
     read_numbers(L, index, "fill", values, 3);
     fill->kind = (eff_paint_kind)eff_field_choice(L, index, "fill", "fill_kind", kinds, EFF_PAINT_CONSTANT);

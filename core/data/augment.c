@@ -245,18 +245,29 @@ static float draw_fill(const eff_paint *fill, int channel, eff_rng *rng)
     switch (fill->kind) {
     case EFF_PAINT_UNIFORM: return (float)eff_rng_range(rng, fill->value[0], fill->value[1]);
     case EFF_PAINT_NORMAL: return fill->value[0] + fill->value[1] * (float)eff_rng_normal(rng);
+    case EFF_PAINT_COLOR:
     case EFF_PAINT_CONSTANT: break;
     }
     return fill->value[channel];
 }
 
-static eff_status fill_part(picture *p, eff_rect part, const eff_paint *fill, bool normalized)
+/* The paint of one rectangle: a colour is drawn once for all of it. */
+static eff_paint draw_paint(const eff_paint *given, eff_rng *rng)
 {
+    eff_paint paint = *given;
+    if (given->kind != EFF_PAINT_COLOR) return paint;
+    for (int c = 0; c < 3; c++) paint.value[c] = given->value[0] + given->value[1] * (float)eff_rng_normal(rng);
+    return paint;
+}
+
+static eff_status fill_part(picture *p, eff_rect part, const eff_paint *given, bool normalized)
+{
+    const eff_paint fill = draw_paint(given, p->rng);
     if (!normalized) EFF_TRY(need_bytes(p));
     part = eff_rect_clip(part, p->height, p->width);
     for (int y = part.y; y < part.y + part.height; y++) {
         for (int i = part.x * 3; i < (part.x + part.width) * 3; i++) {
-            float value = draw_fill(fill, i % 3, p->rng);
+            float value = draw_fill(&fill, i % 3, p->rng);
             size_t at = (size_t)y * p->width * 3 + i;
             if (normalized) p->floats[at] = value;
             else p->scratch->images[0].pixels[at] = cut_to_byte(value);

@@ -100,7 +100,8 @@ typedef enum eff_center_rule {
 typedef enum eff_paint_kind {
     EFF_PAINT_CONSTANT, /* value[] */
     EFF_PAINT_UNIFORM,  /* each value uniform between value[0] and value[1] */
-    EFF_PAINT_NORMAL    /* each value normal with mean value[0] and deviation value[1] */
+    EFF_PAINT_NORMAL,   /* each value normal with mean value[0] and deviation value[1] */
+    EFF_PAINT_COLOR     /* one colour, whose three values are such normal numbers */
 } eff_paint_kind;
 
 /* In pixel values before the normalisation, in normalised values after it. */

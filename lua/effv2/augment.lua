@@ -35,6 +35,25 @@ function augment.dialect(name)
     return { unpack(choose("augment.dialect: unknown dialect", name, dialects.randaugment).operations) }
 end
 
+--- One operation on a picture, for a look at it: augment.apply(picture, "rotate", 10).
+-- @param item a name of the dialect's operations or of registered ones, or an entry as augment.register takes it
+-- @param options dialect = "official" (whose list, arithmetic, filter and fill), seed = 0: of the sign and of places;
+-- size = the picture's width: of the sample, for lengths that follow it
+-- @return the changed picture, uint8 as the given one
+function augment.apply(picture, item, magnitude, options)
+    local o = keys.check("augment.apply", options, { dialect = "official", seed = 0, size = keys.none })
+    local dialect = choose("augment.apply: unknown dialect", o.dialect, dialects.randaugment)
+    local entry
+    for _, known in ipairs(dialect.operations) do
+        entry = entry or known.name == item and known
+    end
+    local compiled = operations.at(operations.resolve(entry or item, 2), magnitude, o.size or picture:size(2))
+    compiled.probability = 1
+    return core.apply_operation(picture, compiled, {
+        rule = dialect.rule, filter = dialect.filter, other = dialect.other, fill = dialect.fill, seed = o.seed,
+    })
+end
+
 local Pipeline = {}
 Pipeline.__index = Pipeline
 

@@ -1,10 +1,11 @@
 --- Data sets, and loaders that make batches of them.
 local core = require "effv2.core"
 local augment = require "effv2.augment"
+local caption = require "effv2.data.caption"
 local keys = require "effv2.keys"
 local kinds = require "effv2.data.kinds"
 
-local data = {}
+local data = { caption = caption }
 
 local Dataset = {}
 Dataset.__index = Dataset

@@ -89,6 +89,86 @@ static void test_cutmix(void **state)
     assert_true(taken > 0.2 && taken < 0.35);
 }
 
+/* Below which chi-square over n + 1 classes stays but for one seed of 100,000 (Wilson and Hilferty). */
+static double bound(int n) { return n * pow(1 - 2.0 / (9 * n) + 4.2649 * sqrt(2.0 / (9 * n)), 3); }
+
+/* Classes that are expected less than 5 times are taken together. */
+static void assert_frequencies(const int *seen, const double *expected, int n)
+{
+    double chi = 0.0, rare = 0.0;
+    int rare_seen = 0, classes = 0;
+    for (int i = 0; i < n; i++) {
+        if (expected[i] < 5.0) {
+            rare += expected[i];
+            rare_seen += seen[i];
+            continue;
+        }
+        chi += (seen[i] - expected[i]) * (seen[i] - expected[i]) / expected[i];
+        classes++;
+    }
+    if (rare > 0.0) chi += (rare_seen - rare) * (rare_seen - rare) / rare;
+    else assert_int_equal(rare_seen, 0);
+    if (chi > bound(classes)) fail_msg("chi-square is %g over %d classes", chi, classes);
+}
+
+/* How probable a weight from 0.5 to x is: the integral of Beta(a, a)'s density, folded at one half. */
+static double weight_below(double x, double alpha)
+{
+    enum { STEPS = 20000 };
+    double sums[2] = {0.0, 0.0}, ends[2] = {pow(1 - x, alpha), pow(0.5, alpha)}; /* by v = (1 - t)^a, where it is smooth */
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < STEPS; i++)
+            sums[k] += pow(1 - pow((i + 0.5) / STEPS * ends[k], 1 / alpha), alpha - 1) * ends[k] / STEPS;
+    return 1 - sums[0] / sums[1];
+}
+
+static void test_mixup_weights(void **state)
+{
+    enum { BATCHES = 1500, BINS = 10 };
+    const double alphas[] = {0.2, 1.0};
+    float images[N * SAMPLE], labels[N * CLASSES];
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        int seen[BINS] = {0};
+        double expected[BINS];
+        for (int i = 0; i < BINS; i++)
+            expected[i] = BATCHES * (N - 1) *
+                          (weight_below(0.5 + (i + 1) * 0.05, alphas[k]) - weight_below(0.5 + i * 0.05, alphas[k]));
+        for (int64_t batch = 0; batch < BATCHES; batch++) {
+            mix(images, labels, alphas[k], 0.0, batch);
+            for (int i = 0; i < N; i++) {
+                if (N - 1 - i == i) continue; /* its own partner */
+                int bin = (int)((labels[i * CLASSES + i] - 0.5f) * 2 * BINS);
+                seen[bin < BINS ? bin : BINS - 1]++;
+            }
+        }
+        assert_frequencies(seen, expected, BINS);
+    }
+}
+
+/* With Beta(1, 1) the square of the side is uniform, so half of it is h with (2 h + 1) in 16; the centre is any pixel. */
+static void test_cutmix_areas(void **state)
+{
+    enum { BATCHES = 1500, PIXELS = SIDE * SIDE };
+    float images[N * SAMPLE], labels[N * CLASSES];
+    int seen[PIXELS + 1] = {0};
+    double expected[PIXELS + 1] = {0.0};
+    (void)state;
+    for (int half = 0; half < SIDE / 2; half++)
+        for (int y = 0; y < SIDE; y++)
+            for (int x = 0; x < SIDE; x++) {
+                int height = (y + half < SIDE ? y + half : SIDE) - (y > half ? y - half : 0);
+                int width = (x + half < SIDE ? x + half : SIDE) - (x > half ? x - half : 0);
+                expected[height * width] += (2 * half + 1) / 16.0 / PIXELS * BATCHES * (N - 1);
+            }
+    for (int64_t batch = 0; batch < BATCHES; batch++) {
+        mix(images, labels, 0.0, 1.0, batch);
+        for (int i = 0; i < N; i++)
+            if (N - 1 - i != i) seen[lrintf((1.0f - labels[i * CLASSES + i]) * PIXELS)]++;
+    }
+    assert_frequencies(seen, expected, PIXELS + 1);
+}
+
 /* Both: 3 examples of 7 are mixed among themselves, the other 4 are cut among themselves. */
 static void test_both(void **state)
 {
@@ -137,6 +217,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_mixup, nothing_is_left),
         cmocka_unit_test_teardown(test_cutmix, nothing_is_left),
+        cmocka_unit_test_teardown(test_mixup_weights, nothing_is_left),
+        cmocka_unit_test_teardown(test_cutmix_areas, nothing_is_left),
         cmocka_unit_test_teardown(test_both, nothing_is_left),
         cmocka_unit_test_teardown(test_off_and_mistakes, nothing_is_left),
         cmocka_unit_test_teardown(test_named_by_seed_epoch_batch, nothing_is_left),

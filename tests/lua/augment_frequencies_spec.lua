@@ -2,6 +2,7 @@
 --
 -- Each outcome of a policy is made once by itself; drawn pictures are then recognised by their bytes. Right code fails
 -- a test for one seed of 100,000; the seeds are fixed.
+local ffi = require "ffi"
 local effv2 = require "effv2"
 local dialects = require "effv2.augment.dialects"
 local operations = require "effv2.augment.operations"
@@ -216,5 +217,103 @@ describe("Magnitudes are drawn as often", function()
         check(counts, outcomes, by_sign)
         check(counts, outcomes, by_name_and_sign)
         check(counts, outcomes, function(outcome) return outcome.magnitude or "none" end)
+    end)
+end)
+
+describe("Random erasing", function()
+    local SIDE = 48
+
+    --- Height and width of the erased rectangle of an image of ones, or nil.
+    local function erased(sample)
+        local bytes = sample:tobytes()
+        local values = ffi.cast("const float *", bytes)
+        local top, bottom, left, right
+        for y = 0, SIDE - 1 do
+            for x = 0, SIDE - 1 do
+                if values[(y * SIDE + x) * 3] == 0 then
+                    top, bottom = top or y, y
+                    left, right = math.min(left or x, x), math.max(right or x, x)
+                end
+            end
+        end
+        return top and bottom - top + 1, top and right - left + 1, top, left
+    end
+
+    --- The paper's procedure: what the first fitting try erases.
+    local function by_the_book()
+        for _ = 1, 10 do
+            local area = (0.02 + math.random() * (1 / 3 - 0.02)) * SIDE * SIDE
+            local aspect = math.exp(math.log(0.3) + math.random() * (math.log(1 / 0.3) - math.log(0.3)))
+            local height, width = math.floor(math.sqrt(area * aspect) + 0.5), math.floor(math.sqrt(area / aspect) + 0.5)
+            if height < SIDE and width < SIDE then
+                return height, width, math.random(0, SIDE - height), math.random(0, SIDE - width)
+            end
+        end
+    end
+
+    --- A class by area, aspect and place.
+    local function class(height, width, top, left)
+        if not height then
+            return "nothing"
+        end
+        local area, aspect = height * width / SIDE ^ 2, math.log(height / width)
+        return ("%d %d %s %s"):format(math.floor(area * 12), math.floor(aspect * 2 + 0.5),
+            top > (SIDE - height) / 2, left > (SIDE - width) / 2)
+    end
+
+    it("erases the areas, aspects and places of the paper", function()
+        local drawn, wanted, book = 6000, {}, 200000
+        local seen, chi, classes, rare, rare_seen = {}, 0, 0, 0, 0
+        local white = effv2.full(1, SIDE, SIDE, 3, { dtype = "uint8" })
+        local pipeline = augment.pipeline {
+            augment.steps.resize {}, augment.steps.normalise "none", augment.steps.erase { probability = 1 }, size = SIDE,
+        }
+        math.randomseed(5)
+        for _ = 1, book do
+            local name = class(by_the_book())
+            wanted[name] = (wanted[name] or 0) + drawn / book
+        end
+        for index = 1, drawn do
+            local name = class(erased(pipeline(white, { index = index })))
+            seen[name] = (seen[name] or 0) + 1
+            assert.is_not_nil(wanted[name], name)
+        end
+        for name, expected in pairs(wanted) do
+            if expected < 5 then
+                rare, rare_seen = rare + expected, rare_seen + (seen[name] or 0)
+            else
+                chi, classes = chi + ((seen[name] or 0) - expected) ^ 2 / expected, classes + 1
+            end
+        end
+        chi = chi + (rare_seen - rare) ^ 2 / math.max(rare, 1)
+        assert.is_true(classes > 20)
+        assert.is_true(chi < bound(classes) * (1 + drawn / book), ("chi-square is %.1f over %d classes"):format(chi, classes))
+    end)
+
+    it("fills with a constant, one colour, or noise", function()
+        local function values(fill)
+            local pipeline = augment.pipeline {
+                augment.steps.resize {}, augment.steps.normalise "none",
+                augment.steps.erase { probability = 1, fill = fill, area = { 0.25, 0.25 }, aspect = { 1, 1 } }, size = 16,
+            }
+            local list, different, n = {}, 0, 0
+            for _, row in ipairs(pipeline(effv2.full(200, 16, 16, 3, { dtype = "uint8" }), { index = 3 }):totable()) do
+                for _, pixel in ipairs(row) do
+                    if pixel[1] ~= 200 then
+                        n = n + 1
+                        local key = table.concat(pixel, " ")
+                        different, list[key] = different + (list[key] and 0 or 1), pixel
+                    end
+                end
+            end
+            local _, one = next(list)
+            return n, different, one
+        end
+        assert.is_same({ 64, 1, { 7, 8, 9 } }, { values { 7, 8, 9 } })
+        local n, different, pixel = values "color"
+        assert.is_same({ 64, 1 }, { n, different })
+        assert.is_true(pixel[1] ~= pixel[2] and math.abs(pixel[1]) < 5 and math.abs(pixel[2]) < 5)
+        n, different = values "normal"
+        assert.is_same({ 64, 64 }, { n, different })
     end)
 end)

@@ -420,6 +420,42 @@ describe("pipelines", function()
     end)
 end)
 
+describe("augment.apply", function()
+    it("does an operation of a dialect, a registered one, or an entry", function()
+        local picture = gradient(12, 16)
+        assert.is_equal(effv2.apply_operation(picture, { primitive = "solarize", args = { 128 } }):tobytes(),
+            augment.apply(picture, "solarize", 5):tobytes())
+        local warped = augment.apply(picture, "translate_x", 10, { dialect = "timm" })
+        local moved = {}
+        for _, pixels in ipairs { -7.2, 7.2 } do
+            for _, filter in ipairs { "bilinear", "bicubic" } do
+                moved[effv2.apply_operation(picture, { primitive = "translate_x", args = { pixels } },
+                    { rule = "pil", filter = filter }):tobytes()] = true
+            end
+        end
+        assert.is_true(moved[warped:tobytes()])
+        local own = { name = "spec_own", primitive = "lut", argument = function(m)
+            return function(value) return value + m end
+        end }
+        assert.is_equal(53, augment.apply(gray(2, 2, 50), own, 3):cast("float32"):mean():item())
+        assert.matches("unknown operation 'solarise' %(did you mean solarize%?%)",
+            message_of(augment.apply, picture, "solarise", 5))
+        assert.matches("unknown dialect 'tim' %(did you mean timm%?%)",
+            message_of(augment.apply, picture, "solarize", 5, { dialect = "tim" }))
+    end)
+end)
+
+describe("data.caption", function()
+    it("draws text in black on white", function()
+        local text = effv2.data.caption("iT", 3)
+        assert.is_same({ 15, 24, 3 }, text:shape())
+        assert.is_same({ 0, 0, 0 }, text[1][1]:totable())
+        assert.is_same({ 255, 255, 255 }, text[4][1]:totable())
+        assert.is_same({ 0, 0, 0 }, text[15][18]:totable())
+        assert.is_equal(effv2.data.caption("IT", 3):tobytes(), text:tobytes())
+    end)
+end)
+
 describe("augment.preview", function()
     it("writes a contact sheet", function()
         local path = os.tmpname()

@@ -141,18 +141,19 @@ end
 
 --- Random erasing: a rectangle of random area and aspect ratio, usually behind the normalisation.
 -- @param given probability = 0.5, area = { 0.02, 1/3 }, aspect = { 0.3, 1/0.3 }, tries = 10, fill = { 0, 0, 0 }, or
--- fill = "normal": a standard normal number for each value
+-- fill = "normal" (a standard normal number for each value; timm's "pixel") or "color" (three of them for the rectangle;
+-- timm's "rand")
 function steps.erase(given)
     local o = keys.check("erase", given, {
         probability = 0.5, area = { 0.02, 1 / 3 }, aspect = { 0.3, 1 / 0.3 }, tries = 10, fill = keys.none,
     })
-    if type(o.fill) == "string" and o.fill ~= "normal" then
-        error(('erase: fill is "%s", wanted a list of three values or "normal"'):format(o.fill), 2)
+    local drawn = type(o.fill) == "string"
+    if drawn and o.fill ~= "normal" and o.fill ~= "color" then
+        error(('erase: fill is "%s", wanted a list of three values, "normal" or "color"'):format(o.fill), 2)
     end
     return step("erase", function()
-        local normal = o.fill == "normal"
         return { kind = "erase", probability = o.probability, area = o.area, aspect = o.aspect, tries = o.tries,
-            fill_kind = normal and "normal" or "constant", fill = normal and { 0, 1, 0 } or o.fill or { 0, 0, 0 } }
+            fill_kind = drawn and o.fill or "constant", fill = drawn and { 0, 1, 0 } or o.fill or { 0, 0, 0 } }
     end)
 end
 

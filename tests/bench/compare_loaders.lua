@@ -32,7 +32,7 @@ local bound = ("taskset -c %d "):format(cfg.core)
 
 local function command_of(peer)
     if peer == "libjpeg" then
-        return bound .. quoted((runs.program():gsub("[^/]*$", "tests/bench_jpeg_decode"))) .. " " .. quoted(cfg.data)
+        return bound .. quoted(runs.program():match "^(.*/)" .. "tests/bench_jpeg_decode") .. " " .. quoted(cfg.data)
     end
     local debian = peer == "pillow-debian"
     local python = debian and "/usr/bin/python3" or cfg.env .. "/bin/python"

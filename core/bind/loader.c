@@ -52,10 +52,15 @@ static int64_t int_between(lua_State *L, const char *name, int64_t missing, int6
     return value;
 }
 
+static void check_alpha(lua_State *L, const char *name, double value)
+{
+    if (!(value >= 0)) eff_raise(L, "loader: %s = %g; the parameter of the Beta distribution cannot be negative", name, value);
+}
+
 static double alpha(lua_State *L, const char *name)
 {
     double value = eff_field_number(L, 1, name, 0);
-    if (!(value >= 0)) eff_raise(L, "loader: %s = %g; the parameter of the Beta distribution cannot be negative", name, value);
+    check_alpha(L, name, value);
     return value;
 }
 
@@ -103,6 +108,38 @@ static int open_loader(lua_State *L)
     eff_check(L, eff_loader_open(&box->loader, &box->config)); /* holds source and pipeline from here on */
     eff_check(L, eff_loader_start(box->loader, box->epoch, box->start_batch));
     return 1;
+}
+
+/* The field pipeline, which is compiled, or one of effv2.augment, compiled for the field size; NULL when there is none.
+ * It is left on the stack. */
+static eff_pipeline *field_pipeline(lua_State *L, int table)
+{
+    lua_getfield(L, table, "pipeline");
+    if (lua_isnil(L, -1)) return NULL;
+    if (lua_istable(L, -1)) {
+        lua_getfield(L, -1, "compile");
+        lua_insert(L, -2);
+        lua_getfield(L, table, "size");
+        lua_call(L, 2, 1);
+    }
+    return eff_check_pipeline(L, -1);
+}
+
+/* loader:set { pipeline = (one of effv2.augment), size = (of the samples, else the pipeline's), mixup =, cutmix = }: holds
+ * from the next batch on, of this epoch or of the next. What was made ahead is made again; the threads go on. */
+static int set(lua_State *L)
+{
+    static const char *const names[] = {"pipeline", "size", "mixup", "cutmix", NULL};
+    loader_box *box = check_loader(L);
+    eff_only_keys(L, 2, "loader:set", names);
+    double mixup = eff_field_number(L, 2, "mixup", box->mixup), cutmix = eff_field_number(L, 2, "cutmix", box->cutmix);
+    check_alpha(L, "mixup", mixup);
+    check_alpha(L, "cutmix", cutmix);
+    eff_pipeline *pipeline = field_pipeline(L, 2);
+    if (pipeline) eff_check(L, eff_loader_set_pipeline(box->loader, pipeline));
+    box->mixup = mixup;
+    box->cutmix = cutmix;
+    return 0;
 }
 
 /* ---- batches ---- */
@@ -258,7 +295,7 @@ static int to_string(lua_State *L)
 void eff_open_loader(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"Loader", open_loader}, {NULL, NULL}};
-    static const luaL_Reg methods[] = {{"batches", batches}, {"next", next_batch}, {"close", close_loader}, {"bad", bad}, {"waited", waited},
+    static const luaL_Reg methods[] = {{"batches", batches}, {"next", next_batch}, {"close", close_loader}, {"bad", bad}, {"waited", waited}, {"set", set},
                                        {"__len", length}, {"__tostring", to_string}, {"__gc", collect}, {NULL, NULL}};
     luaL_newmetatable(L, LOADER_TYPE);
     lua_pushvalue(L, -1);

@@ -338,23 +338,78 @@ static void forget_failures(slot *s)
     s->batch = -1;
 }
 
+/* Hands out nothing more, waits until no sample is at work, and forgets what was made. Keeps the lock. */
+static void pause_work(eff_loader *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->task_batch = l->batches;
+    while (l->at_work > 0) pthread_cond_wait(&l->ready, &l->lock);
+    for (int i = 0; i < l->slot_count; i++) forget_failures(&l->slots[i]);
+}
+
+/* After pause_work: goes on at batch `position`. */
+static void resume_work(eff_loader *l, int64_t position)
+{
+    l->task_batch = l->started ? position : l->batches;
+    l->released = l->next = position;
+    l->task_sample = 0;
+    pthread_cond_broadcast(&l->work);
+    pthread_mutex_unlock(&l->lock);
+}
+
 eff_status eff_loader_start(eff_loader *l, int64_t epoch, int64_t position)
 {
     if (epoch < 0 || position < 0 || position > l->batches)
         return eff_fail(EFF_E_ARGUMENT, "loader: cannot start epoch %lld at batch %lld; an epoch has %lld batches",
                         (long long)epoch, (long long)position, (long long)l->batches);
-    pthread_mutex_lock(&l->lock);
-    l->task_batch = l->batches; /* hands out nothing more; then no sample is at work */
-    while (l->at_work > 0) pthread_cond_wait(&l->ready, &l->lock);
-    for (int i = 0; i < l->slot_count; i++) forget_failures(&l->slots[i]);
+    pause_work(l);
     if (!l->started || epoch != l->epoch) fill_order(l, epoch);
     l->started = true;
     l->epoch = epoch;
-    l->task_batch = l->released = l->next = position;
-    l->task_sample = 0;
-    pthread_cond_broadcast(&l->work);
-    pthread_mutex_unlock(&l->lock);
+    resume_work(l, position);
     return EFF_OK;
+}
+
+/* Slots for samples of another size or form; those that there are stay when there is no memory. */
+static eff_status replace_slots(eff_loader *l)
+{
+    slot *old = l->slots;
+    l->slots = calloc((size_t)l->slot_count, sizeof *l->slots);
+    if (!l->slots) {
+        l->slots = old;
+        return eff_fail(EFF_E_MEMORY, "loader: no memory");
+    }
+    eff_status status = EFF_OK;
+    for (int i = 0; status == EFF_OK && i < l->slot_count; i++) status = allocate_slot(&l->slots[i], l);
+    slot *unused = status == EFF_OK ? old : l->slots;
+    for (int i = 0; i < l->slot_count; i++) free_slot(&unused[i], l->config.batch_size);
+    free(unused);
+    if (status != EFF_OK) l->slots = old;
+    return status;
+}
+
+eff_status eff_loader_set_pipeline(eff_loader *l, eff_pipeline *pipeline)
+{
+    eff_pipeline *old = l->config.pipeline;
+    int height = l->height, width = l->width;
+    pause_work(l);
+    l->config.pipeline = pipeline;
+    eff_pipeline_size(pipeline, &l->height, &l->width);
+    bool same_form = !eff_pipeline_of_bytes(pipeline) == !eff_pipeline_of_bytes(old);
+    eff_status status = EFF_OK;
+    if (l->height != height || l->width != width || !same_form) status = replace_slots(l);
+    for (int i = 0; status == EFF_OK && i < l->slot_count; i++)
+        l->slots[i].view.normalization = eff_pipeline_of_bytes(pipeline);
+    if (status == EFF_OK) {
+        eff_pipeline_retain(pipeline);
+        eff_pipeline_release(old);
+    } else {
+        l->config.pipeline = old;
+        l->height = height;
+        l->width = width;
+    }
+    resume_work(l, l->next);
+    return status;
 }
 
 /* ---- Consuming ---- */

@@ -62,6 +62,10 @@ int64_t eff_loader_batches(const eff_loader *loader); /* in a whole epoch */
 /* Begins an epoch (0, 1, ...) at batch `position`; what was made ahead is thrown away. */
 eff_status eff_loader_start(eff_loader *loader, int64_t epoch, int64_t position);
 
+/* From the next batch on samples are made by another pipeline, of any size; what was made ahead is thrown away, and the
+ * threads go on. The loader holds a reference to it. A batch handed out before is no longer valid. */
+eff_status eff_loader_set_pipeline(eff_loader *loader, eff_pipeline *pipeline);
+
 /* The next batch, or NULL in *out at the end of the epoch. EFF_E_INTERRUPTED when a signal is pending: the batch is
  * not lost, call again. After another failure the next call goes on behind the failed batch. */
 eff_status eff_loader_next(eff_loader *loader, const eff_batch **out);

@@ -212,7 +212,7 @@ local PIPELINE = "one of effv2.augment.train, eval or pipeline"
 -- bounds a thread's memory (3 bytes a pixel, and 6 more for a progressive JPEG); rank = 0, ranks = 1, pad_last = false
 -- (fill the last batch from the start of the order; batch.padding says how many)
 -- @return a loader: `for batch in loader:batches() do`, #loader, loader:bad(), loader:waited() (seconds that training
--- waited for batches), loader:close()
+-- waited for batches), loader:set { pipeline =, size =, mixup =, cutmix = } (from the next batch on), loader:close()
 -- A batch has images (float32, n x size x size x 3), labels (int64, from 0; of several the first), targets (float32,
 -- n x classes, if mixed or if pictures may have several labels: each of k then has 1/k), indices (int64, from 1), count,
 -- padding, position and epoch.

@@ -326,6 +326,39 @@ describe("loaders", function()
             message_of(loader, { start_batch = 7 }))
     end)
 
+    it("change between two batches, the threads stay", function()
+        local d = shapes()
+        local function open(workers, pipeline, start)
+            return effv2.data.loader { source = d.train, pipeline = pipeline, batch_size = 5, seed = 3,
+                workers = workers, start_batch = start or 0, mixup = start and 0.4 or 0 }
+        end
+        local small, large = augment.train { size = 16 }, augment.train { size = 28, randaugment = 5 }
+        local want = open(0, large, 2)
+        local expected = { want:next().images:tobytes(), want:next().images:tobytes() }
+        want:close()
+        for _, workers in ipairs { 0, 1, 2, 8 } do
+            local made = open(workers, small)
+            for _ = 1, 2 do
+                assert.is_same({ 5, 16, 16, 3 }, made:next().images:shape())
+            end
+            made:set { pipeline = large, mixup = 0.4 }
+            for i = 1, 2 do
+                assert.is_equal(expected[i], made:next().images:tobytes())
+            end
+            made:set { pipeline = large, size = 20 }
+            assert.is_same({ 5, 20, 20, 3 }, made:next().images:shape())
+            made:set {}
+            assert.is_equal(5, made:next().position)
+            made:close()
+        end
+        local made = open(1, small)
+        assert.matches("mixup = %-1; the parameter of the Beta distribution", message_of(function() made:set { mixup = -1 } end))
+        assert.matches("unknown argument 'filter'", message_of(function() made:set { filter = 1 } end))
+        assert.matches("pipeline", message_of(function() made:set { pipeline = 1 } end))
+        made:close()
+        assert.matches("closed", message_of(function() made:set {} end))
+    end)
+
     it("differ by epoch and seed, and can be started again", function()
         local first = bytes_of {}
         assert.is_not_same(first, bytes_of { epoch = 1 })

@@ -287,7 +287,27 @@ function Trainer:apply_settings(settings)
     self.settings = settings
 end
 
---- A loader for what is left of the epoch from the present step on.
+--- The epoch's loader, which makes samples by the settings from the present step on.
+function Trainer:loader_with(settings, epoch)
+    if self.loader then
+        self.loader:set {
+            pipeline = self.augment(settings), size = settings.image_size, mixup = settings.mixup or 0,
+            cutmix = settings.cutmix or 0,
+        }
+    else
+        self.loader = self:open_loader(epoch, settings)
+    end
+    return self.loader
+end
+
+--- Returns its memory, which an evaluation may need.
+function Trainer:close_loader()
+    if self.loader then
+        self.loader:close()
+        self.loader = nil
+    end
+end
+
 function Trainer:open_loader(epoch, settings)
     local o = self.o
     return require("effv2.data").loader {
@@ -369,7 +389,8 @@ function Trainer:run_segment()
     local epoch_end = (epoch + 1) * self.steps_per_epoch
     local settings = self:settings_at(state.step)
     self:apply_settings(settings)
-    local loader, began = self:open_loader(epoch, settings), core.clock()
+    local loader, began = self:loader_with(settings, epoch), core.clock()
+    local waited = loader:waited()
     local ok, message = pcall(function()
         while state.step < epoch_end and same_settings(self:settings_at(state.step), settings) do
             if not self:advance(loader, epoch) or state.step < epoch_end then
@@ -378,9 +399,8 @@ function Trainer:run_segment()
         end
     end)
     self:tell_skipped(loader:bad(), self.o.data.train)
-    self.data_wait = (self.data_wait or 0) + loader:waited()
+    self.data_wait = (self.data_wait or 0) + loader:waited() - waited
     self.update_time = (self.update_time or 0) + core.clock() - began
-    loader:close()
     if not ok then
         error(message, 0)
     end
@@ -469,6 +489,7 @@ end
 --- Evaluates and writes down. Killed at any point, it is done again, to the same bits, until the checkpoint is there.
 function Trainer:end_epoch()
     local o, state = self.o, self.state
+    self:close_loader()
     self:end_profile()
     self:check_weights()
     local metrics = self:measure(state.epochs_done + 1)
@@ -541,6 +562,7 @@ function trainer.run(o)
     t.bar:begin(t.state.step)
     o.model:train()
     local ok, message = pcall(t.loop, t)
+    t:close_loader()
     if not ok then
         t:leave_after_error(message)
     end

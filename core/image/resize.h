@@ -18,7 +18,7 @@ typedef enum eff_filter {
     EFF_FILTER_TF_BICUBIC,   /* tf.compat.v1 resize_bicubic: corner-aligned, a = -0.75, no antialiasing */
     EFF_FILTER_PIL_BILINEAR, /* Pillow (13), antialiased, bit for bit */
     EFF_FILTER_PIL_BICUBIC,  /* the same, a = -0.5 */
-    EFF_FILTER_AREA,         /* the mean of what an output pixel covers; the same, Pillow calls it BOX */
+    EFF_FILTER_AREA,         /* the mean of the pixels whose centres an output pixel covers; Pillow's BOX */
     EFF_FILTER_COUNT
 } eff_filter;
 

@@ -106,7 +106,7 @@ static void test_pillow(void **state)
                  36);
 }
 
-/* Each output pixel is the mean of what it covers; enlarged, pixels repeat. Pillow's: golden_augment_spec.lua. */
+/* Each output pixel is the mean of the pixels that it covers; enlarged, pixels repeat. Pillow's: golden_augment_spec.lua. */
 static void test_area(void **state)
 {
     eff_image image = {0}, out = {0};

@@ -89,10 +89,18 @@ def with_torchvision(image, operation, magnitude, wide):
     return torchvision_ops._apply_op(image, TORCHVISION_NAMES[operation], level, InterpolationMode.NEAREST, None)
 
 
+def of_part(image, filter, part_height, part_width, height, width):
+    """torchvision's center_crop, as far as there is so much, and then a resize."""
+    part = min(part_height, image.height), min(part_width, image.width)
+    return torchvision_functional.center_crop(image, part).resize((width, height), FILTERS[filter])
+
+
 def expected(image, record, case):
     if record["kind"] == "resize":
         height, width = case
         return image.resize((width, height), FILTERS[record["filter"]])
+    if record["kind"] == "part":
+        return of_part(image, record["filter"], *case)
     if record["kind"] == "primitive":
         return JITTER[record["primitive"]](image, case)
     if record["dialect"].startswith("timm"):
@@ -131,6 +139,8 @@ def records():
         sizes = [[HEIGHT, WIDTH], [36, 48], [24, 32], [35, 50], [71, 95], [9, 96], [72, 7], [1, 1], [5, 3], [80, 100], [144, 192],
                  [101, 40], [50, 211], [HEIGHT * 3, 5], [60, 93], [67, 94], [40, 81]]
         made.append({"kind": "resize", "name": "resize/" + filter, "filter": filter, "cases": sizes})
+        parts = [[40, 40, 16, 16], [71, 30, 24, 24], [33, 90, 20, 20], [11, 13, 48, 48], [1, 5, 3, 4], [70, 50, 32, 64]]
+        made.append({"kind": "part", "name": "part/" + filter, "filter": filter, "cases": parts})
     return made
 
 

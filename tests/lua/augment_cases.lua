@@ -1,5 +1,6 @@
 --- What the cases of tests/golden/augment_cases.py are in effv2: a picture in, a picture out.
 local effv2 = require "effv2"
+local core = require "effv2.core"
 local dialects = require "effv2.augment.dialects"
 local operations = require "effv2.augment.operations"
 
@@ -33,11 +34,22 @@ function cases.primitive(picture, record, argument)
     return effv2.apply_operation(picture, { primitive = record.primitive, args = { argument } }, { rule = "pil" })
 end
 
+local function sample(steps, picture)
+    local floats = core.Pipeline(steps)(picture)
+    return effv2.zeros(floats:size(1), floats:size(2), 3, { dtype = "uint8" }):copy(floats)
+end
+
 --- The whole picture at another size { height, width }.
 function cases.resize(picture, record, size)
-    local step = { kind = "resize", height = size[1], width = size[2], filter = record.filter }
-    local floats = require("effv2.core").Pipeline { step }(picture)
-    return effv2.zeros(size[1], size[2], 3, { dtype = "uint8" }):copy(floats)
+    return sample({ { kind = "resize", height = size[1], width = size[2], filter = record.filter } }, picture)
+end
+
+--- The centre of a picture at another size: { height, width (of the part), height, width }.
+function cases.part(picture, record, sizes)
+    return sample({
+        { kind = "center_crop", rule = "size", height = sizes[1], width = sizes[2] },
+        { kind = "resize", height = sizes[3], width = sizes[4], filter = record.filter },
+    }, picture)
 end
 
 function cases.run(picture, record, case)

@@ -31,25 +31,54 @@ end
 local picture = restless()
 local as_it_is = augment.pipeline { augment.steps.resize { filter = "pil_bilinear" }, size = SIZE }
 
---- Adds the outcomes of one operation at one magnitude: with both signs and filters where there are any.
-local function add_outcomes(outcomes, dialect, compiled, magnitude, probability)
+--- What one operation makes of a picture: with both signs and filters where there are any, each as likely.
+local function variants(at, dialect, compiled)
     local warp = compiled.name:match "^rotate" or compiled.name:match "^shear" or compiled.name:match "^translate"
     local filters = warp and dialect.other and { dialect.filter, dialect.other } or { dialect.filter }
     local signs = compiled.signed and { 1, -1 } or { 1 }
+    local list = {}
     for _, sign in ipairs(signs) do
         local args = compiled.args
         if sign < 0 then
             args = { blends[compiled.primitive] and 2 - args[1] or -args[1] }
         end
         for _, filter in ipairs(filters) do
-            local operation = { name = compiled.name, primitive = compiled.primitive, args = args }
-            outcomes[#outcomes + 1] = {
-                picture = effv2.apply_operation(picture, operation,
+            list[#list + 1] = {
+                picture = effv2.apply_operation(at, { name = compiled.name, primitive = compiled.primitive, args = args },
                     { rule = dialect.rule, filter = filter, fill = dialect.fill }),
-                name = compiled.name, sign = #signs == 2 and sign or nil, filter = #filters == 2 and filter or nil,
-                magnitude = magnitude, probability = probability / #signs / #filters,
+                sign = #signs == 2 and sign or nil, filter = #filters == 2 and filter or nil,
             }
         end
+    end
+    return list
+end
+
+--- Adds the outcomes of one operation at one magnitude.
+local function add_outcomes(outcomes, dialect, compiled, magnitude, probability)
+    local list = variants(picture, dialect, compiled)
+    for _, outcome in ipairs(list) do
+        outcome.name, outcome.magnitude, outcome.probability = compiled.name, magnitude, probability / #list
+        outcomes[#outcomes + 1] = outcome
+    end
+end
+
+--- Adds what the operations of a group from the k-th on make of a picture, each applied with its probability.
+local function add_group(outcomes, dialect, group, k, outcome)
+    local operation = group[k]
+    if not operation then
+        outcomes[#outcomes + 1] = outcome
+        return
+    end
+    local function go_on(at, probability)
+        if probability > 0 then
+            add_group(outcomes, dialect, group, k + 1,
+                { picture = at, name = outcome.name, probability = outcome.probability * probability })
+        end
+    end
+    go_on(outcome.picture, 1 - operation.probability)
+    local list = variants(outcome.picture, dialect, operation)
+    for _, variant in ipairs(list) do
+        go_on(variant.picture, operation.probability / #list)
     end
 end
 
@@ -218,6 +247,20 @@ describe("Magnitudes are drawn as often", function()
         check(counts, outcomes, by_name_and_sign)
         check(counts, outcomes, function(outcome) return outcome.magnitude or "none" end)
     end)
+end)
+
+describe("AutoAugment draws", function()
+    for name, settings in pairs { v0 = {}, imagenet = { policy = "imagenet" } } do
+        it(("sub-policies equally, and applies their operations as often as they say: %s"):format(name), function()
+            local policy = augment.autoaugment(settings)
+            local groups, outcomes = policy.build(SIZE).operations, {}
+            for i, group in ipairs(groups) do
+                add_group(outcomes, dialects.autoaugment[name], group, 1,
+                    { picture = picture, name = i, probability = 1 / #groups })
+            end
+            check(draw(policy), outcomes, by_name)
+        end)
+    end
 end)
 
 describe("Random erasing", function()

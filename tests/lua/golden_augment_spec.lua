@@ -27,16 +27,21 @@ local function difference(got, want, case)
     return largest
 end
 
-describe("Pillow's pixels within 1:", function()
-    for _, record in ipairs(records.list) do
-        it(record.name, function()
-            for i, case in ipairs(record.cases) do
-                local got = cases.run(tensors.picture, record, case)
-                local off = difference(got, tensors[record.name], i - 1)
-                if off > 1 then
-                    error(("case %s is off by %d"):format(effv2.json_encode(case), off), 0)
-                end
-            end
-        end)
+local function check(record)
+    for i, case in ipairs(record.cases) do
+        local off = difference(cases.run(tensors.picture, record, case), tensors[record.name], i - 1)
+        if off > 1 then
+            error(("case %s is off by %d"):format(effv2.json_encode(case), off), 0)
+        end
     end
-end)
+end
+
+for _, isa in ipairs(golden.instruction_sets()) do
+    describe(("Pillow's pixels within 1 (%s):"):format(isa), function()
+        for _, record in ipairs(records.list) do
+            it(record.name, function()
+                golden.with_isa(isa, function() check(record) end)
+            end)
+        end
+    end)
+end

@@ -33,6 +33,7 @@ local cfg = effv2.config {
     eval_rule = small and "whole" or "official",
     seed = 0,
     workers = 2,
+    shuffle = effv2.config.choice("all", { "all", "shards" }),
     on_bad = effv2.config.choice("raise", { "raise", "skip" }),
     checkpoint_every = 300,
     profile = false,
@@ -40,7 +41,7 @@ local cfg = effv2.config {
     resume = effv2.config.optional "string",
     help = {
         "Trains an EfficientNetV2 with progressive learning: image size and regularisation grow by stage.",
-        data = "shapes, a CIFAR-10 folder, or an ImageFolder",
+        data = "shapes, a CIFAR-10 folder, an ImageFolder, or tar archives (shards, ImageNet's own)",
         model = "a name of effv2.models.list()",
         stem_stride = "stride of the first convolution",
         crop_area = "least share of the picture that a random crop keeps",
@@ -62,6 +63,7 @@ local cfg = effv2.config {
         drop_path = "stochastic depth of the last block (1 - survival probability)",
         eval_size = "image size of the evaluation",
         workers = "threads that prepare images",
+        shuffle = "mix all images, or shards and the images of a few: for disks that are slow at jumping",
         on_bad = "what a picture that cannot be read does: end the run, or be named and skipped (up to 0.1 %)",
         checkpoint_every = "seconds between checkpoints",
         profile = "print, layer by layer, where the time of ten updates goes",
@@ -96,6 +98,7 @@ local result = effv2.train {
             randaugment = at.randaugment > 0 and { n = 2, magnitude = at.randaugment, dialect = cfg.dialect } or nil,
         }
     end,
+    shuffle = cfg.shuffle == "shards" and "shards" or nil,
     on_bad = cfg.on_bad, eval_size = cfg.eval_size, eval_rule = cfg.eval_rule, checkpoint_every = cfg.checkpoint_every,
     profile = cfg.profile, config = cfg, run = cfg.run, resume = cfg.resume,
 }

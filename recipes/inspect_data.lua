@@ -17,7 +17,7 @@ local cfg = effv2.config {
     most = 20,
     help = {
         "Says what a part of a data set holds.",
-        data = "a folder, a CSV file, or shapes; see help \"data.open\"",
+        data = "a folder, a CSV file, tar archives, or shapes; see help \"data.open\"",
         split = "train, val, minival (with minival=), or another that the data have, such as test",
         kind = "another than the path's, such as imagenet21k",
         val_ratio = "the part to validate, where neither folders nor a column say it",

@@ -95,6 +95,7 @@ void eff_open_image(lua_State *L);
 void eff_open_source(lua_State *L);
 void eff_open_augment(lua_State *L);
 void eff_open_loader(lua_State *L);
+void eff_open_archives(lua_State *L);
 void eff_open_onnx(lua_State *L);
 void eff_open_system(lua_State *L);
 

@@ -25,6 +25,7 @@ int luaopen_effv2_core(lua_State *L)
     eff_open_source(L);
     eff_open_augment(L);
     eff_open_loader(L);
+    eff_open_archives(L);
     eff_open_onnx(L);
     eff_open_system(L);
     return 1;

@@ -66,12 +66,14 @@ static double alpha(lua_State *L, const char *name)
 
 static void read_config(lua_State *L, loader_box *box)
 {
+    static const char *const shuffles[] = {"none", "all", "shards", NULL};
     static const char *const lasts[] = {"drop", "short", "pad", NULL}, *const bads[] = {"raise", "skip", NULL};
     const int64_t many = 1 << 30, huge = (int64_t)1 << 47;
     eff_loader_config *c = &box->config;
     c->batch_size = (int)int_between(L, "batch_size", 0, 1, many);
     c->seed = (uint64_t)int_between(L, "seed", 0, 0, (int64_t)1 << 53);
-    c->shuffle = eff_field_bool(L, 1, "shuffle", true);
+    c->shuffle = (eff_shuffle)eff_field_choice(L, 1, "loader", "shuffle", shuffles, EFF_SHUFFLE_ALL);
+    c->shard_window = (int)int_between(L, "shard_window", 8, 1, many);
     c->last = (eff_last_batch)eff_field_choice(L, 1, "loader", "last", lasts, EFF_LAST_SHORT);
     c->workers = (int)int_between(L, "workers", 1, 0, many);
     c->prefetch = (int)int_between(L, "prefetch", 2, 0, many);
@@ -90,9 +92,9 @@ static void read_config(lua_State *L, loader_box *box)
 /* Loader { source =, pipeline =, batch_size =, ... }; the arguments of effv2.data.loader, with a compiled pipeline */
 static int open_loader(lua_State *L)
 {
-    static const char *const names[] = {"source", "pipeline", "batch_size", "seed", "epoch", "shuffle", "last", "workers",
-                                        "prefetch", "start_batch", "mixup", "cutmix", "classes", "on_bad", "max_bad",
-                                        "pixel_limit", "rank", "ranks", NULL};
+    static const char *const names[] = {"source", "pipeline", "batch_size", "seed", "epoch", "shuffle", "shard_window",
+                                        "last", "workers", "prefetch", "start_batch", "mixup", "cutmix", "classes", "on_bad",
+                                        "max_bad", "pixel_limit", "rank", "ranks", NULL};
     eff_only_keys(L, 1, "loader", names);
     lua_settop(L, 1);
     loader_box *box = lua_newuserdata(L, sizeof *box);

@@ -8,6 +8,9 @@
 #include "data/source.h"
 
 eff_source *eff_check_source(lua_State *L, int index);
+/* An empty box of a source, filled by the caller, so that nothing is lost when there is no memory for it. */
+eff_source **eff_push_source_box(lua_State *L);
+
 eff_pipeline *eff_check_pipeline(lua_State *L, int index);
 
 /* The tensor at index, uint8 of height x width x 3, as an image that shares its memory: read it only. */

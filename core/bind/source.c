@@ -10,8 +10,7 @@ eff_source *eff_check_source(lua_State *L, int index)
     return *(eff_source **)luaL_checkudata(L, index, SOURCE_TYPE);
 }
 
-/* An empty box, filled by the caller, so that nothing is lost when there is no memory for it. */
-static eff_source **push_box(lua_State *L)
+eff_source **eff_push_source_box(lua_State *L)
 {
     eff_source **box = lua_newuserdata(L, sizeof *box);
     *box = NULL;
@@ -71,7 +70,7 @@ static int open_source(lua_State *L)
         .split = split, .val_ratio = eff_field_number(L, 1, "val_ratio", 0.1), .seed = read_seed(L)};
     int64_t count = eff_field_int(L, 1, "count", 0);
     const eff_source *like = field_source(L, "like");
-    eff_source **box = push_box(L);
+    eff_source **box = eff_push_source_box(L);
     eff_status status = EFF_OK;
     switch ((source_kind)kind) {
     case FOLDER: status = eff_source_open_folder(box, path, &folder); break;
@@ -255,7 +254,7 @@ static int subset(lua_State *L)
                       (long long)source->count, (long long)source->count);
         lua_pop(L, 1);
     }
-    eff_check(L, eff_source_open_subset(push_box(L), source, indices, n));
+    eff_check(L, eff_source_open_subset(eff_push_source_box(L), source, indices, n));
     return 1;
 }
 
@@ -270,9 +269,22 @@ static int hold_out(lua_State *L)
     double share = eff_field_number(L, 2, "share", 0);
     if ((count != 0) == (share != 0)) eff_raise(L, "hold_out: wanted is either count or share");
     if (seed < 0) eff_raise(L, "hold_out: seed = %lld is negative", (long long)seed);
-    eff_source **rest = push_box(L), **held = push_box(L);
+    eff_source **rest = eff_push_source_box(L), **held = eff_push_source_box(L);
     eff_status status = eff_source_hold_out(rest, held, source, count, share, (uint64_t)seed);
     return status == EFF_OK ? 2 : eff_push_failure(L, status);
+}
+
+/* source:divide { split = "train" | "val", val_ratio =, seed = }: a part, as a source; or nil, message, code */
+static int divide(lua_State *L)
+{
+    static const char *const names[] = {"split", "val_ratio", "seed", NULL}, *const splits[] = {"train", "val", NULL};
+    eff_source *source = eff_check_source(L, 1);
+    eff_only_keys(L, 2, "divide", names);
+    const char *split = splits[eff_field_choice(L, 2, "divide", "split", splits, 0)];
+    double ratio = eff_field_number(L, 2, "val_ratio", 0.1);
+    int64_t seed = eff_field_int(L, 2, "seed", 0);
+    eff_status status = eff_source_divide(eff_push_source_box(L), source, split, ratio, (uint64_t)seed);
+    return status == EFF_OK ? 1 : eff_push_failure(L, status);
 }
 
 static int to_string(lua_State *L)
@@ -292,6 +304,7 @@ void eff_open_source(lua_State *L)
                                        {"kind", kind_of}, {"class_names", class_names},
                                        {"class_counts", class_counts}, {"notice", notice}, {"subset", subset},
                                        {"hold_out", hold_out},
+                                       {"divide", divide},
                                        {"__len", size}, {"__tostring", to_string}, {"__gc", collect}, {NULL, NULL}};
     luaL_newmetatable(L, SOURCE_TYPE);
     lua_pushvalue(L, -1);

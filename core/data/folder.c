@@ -200,9 +200,9 @@ static eff_status no_classes(const char *path, const listing *l)
         return eff_fail(EFF_E_FORMAT, "%s: no class folders with images here (%s); expected is "
                         "%s/<class>/<image>", path, seen, path);
     }
-    return eff_fail(EFF_E_FORMAT, "%s: %lld images but no class folders; expected is %s/<class>/<image> (ImageNet's "
-                    "flat validation folder has to be sorted into its classes first)", path,
-                    (long long)l->files.count, path);
+    return eff_fail(EFF_E_FORMAT, "%s: %lld images but no class folders; expected is %s/<class>/<image>, or, "
+                    "for validation, a file val_labels.txt or LOC_val_solution.csv in it or beside it with lines \"picture "
+                    "class\"", path, (long long)l->files.count, path);
 }
 
 static eff_status list_classes(listing *l, const char *path)

@@ -206,6 +206,8 @@ static eff_status start_threads(eff_loader *l)
 
 /* ---- Opening and closing ---- */
 
+static eff_order order_of(const eff_loader_config *c) { return (eff_order){c->shuffle, c->shard_window, c->seed}; }
+
 static eff_status check_config(const eff_loader_config *c)
 {
     if (c->batch_size < 1) return eff_fail(EFF_E_ARGUMENT, "loader: the batch size is %d", c->batch_size);
@@ -217,6 +219,8 @@ static eff_status check_config(const eff_loader_config *c)
     if (c->ranks < 1 || c->rank < 0 || c->rank >= c->ranks)
         return eff_fail(EFF_E_ARGUMENT, "loader: rank %d of %d", c->rank, c->ranks);
     if (c->source->count < 1) return eff_fail(EFF_E_ARGUMENT, "loader: the source has no pictures");
+    eff_order order = order_of(c);
+    EFF_TRY(eff_order_check(&order, c->source));
     int64_t step = (int64_t)c->batch_size * c->ranks;
     if (c->last == EFF_LAST_DROP && c->source->count < step)
         return eff_fail(EFF_E_ARGUMENT, "loader: %lld pictures do not fill one batch of %lld, and incomplete batches "
@@ -319,16 +323,6 @@ void eff_loader_close(eff_loader *l)
 
 int64_t eff_loader_batches(const eff_loader *l) { return l->batches; }
 
-static void fill_order(eff_loader *l, int64_t epoch)
-{
-    int64_t n = l->config.source->count;
-    eff_rng rng;
-    eff_rng_start(&rng, l->config.seed, EFF_RNG_ORDER, (uint64_t)epoch, 0);
-    if (l->config.shuffle) eff_rng_permutation(&rng, l->order, n);
-    else
-        for (int64_t i = 0; i < n; i++) l->order[i] = i;
-}
-
 static void forget_failures(slot *s)
 {
     for (int64_t i = 0; s->batch >= 0 && i < s->view.count; i++) {
@@ -363,11 +357,13 @@ eff_status eff_loader_start(eff_loader *l, int64_t epoch, int64_t position)
         return eff_fail(EFF_E_ARGUMENT, "loader: cannot start epoch %lld at batch %lld; an epoch has %lld batches",
                         (long long)epoch, (long long)position, (long long)l->batches);
     pause_work(l);
-    if (!l->started || epoch != l->epoch) fill_order(l, epoch);
-    l->started = true;
+    eff_status status = EFF_OK;
+    eff_order order = order_of(&l->config);
+    if (!l->started || epoch != l->epoch) status = eff_order_fill(l->order, &order, l->config.source, epoch);
+    l->started = status == EFF_OK;
     l->epoch = epoch;
-    resume_work(l, position);
-    return EFF_OK;
+    resume_work(l, l->started ? position : l->batches);
+    return status;
 }
 
 /* Slots for samples of another size or form; those that there are stay when there is no memory. */

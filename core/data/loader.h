@@ -8,7 +8,7 @@
 #define EFF_DATA_LOADER_H
 
 #include "data/augment.h"
-#include "data/source.h"
+#include "data/order.h"
 
 typedef enum eff_last_batch { /* when the pictures do not fill the last batch */
     EFF_LAST_DROP,  /* leave it out */
@@ -26,7 +26,8 @@ typedef struct eff_loader_config {
     eff_pipeline *pipeline; /* finished; the loader holds a reference */
     int batch_size;         /* of one rank */
     uint64_t seed;
-    bool shuffle;
+    eff_shuffle shuffle;
+    int shard_window; /* see eff_order */
     eff_last_batch last;
     int workers;  /* threads; 0 makes the samples in eff_loader_next */
     int prefetch; /* batches made ahead, at least 1 when there are workers */

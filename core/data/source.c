@@ -147,6 +147,12 @@ static void subset_name(const eff_source *source, int64_t index, char *text, siz
     eff_source_name(s->base, s->indices[index], text, size);
 }
 
+static int subset_shard(const eff_source *source, int64_t index)
+{
+    const subset *s = (const subset *)source;
+    return s->base->ops->shard(s->base, s->indices[index]);
+}
+
 static void subset_close(eff_source *source)
 {
     subset *s = (subset *)source;
@@ -155,9 +161,13 @@ static void subset_close(eff_source *source)
 }
 
 static const eff_source_ops subset_ops = {
-    .label = subset_label, .read = subset_read, .name = subset_name, .close = subset_close};
-static const eff_source_ops subset_labels_ops = {
-    .label = subset_label, .labels = subset_labels, .read = subset_read, .name = subset_name, .close = subset_close};
+    .label = subset_label, .read = subset_read, .name = subset_name, .shard = subset_shard, .close = subset_close};
+static const eff_source_ops subset_labels_ops = {.label = subset_label,
+                                                 .labels = subset_labels,
+                                                 .read = subset_read,
+                                                 .name = subset_name,
+                                                 .shard = subset_shard,
+                                                 .close = subset_close};
 
 static eff_status subset_fill(subset *s, const int64_t *indices, int64_t n)
 {
@@ -182,6 +192,7 @@ eff_status eff_source_open_subset(eff_source **out, eff_source *base, const int6
     subset *s = eff_source_allocate(sizeof *s, base->ops->labels ? &subset_labels_ops : &subset_ops, "subset");
     if (!s) return EFF_E_MEMORY;
     s->base = eff_source_retain(base);
+    s->head.shards = base->shards;
     eff_status status = subset_fill(s, indices, n);
     if (status == EFF_OK) *out = &s->head;
     else eff_source_release(&s->head);

@@ -32,6 +32,7 @@ typedef struct eff_source_ops {
     int (*labels)(const eff_source *source, int64_t index, const int32_t **list);
     eff_status (*read)(const eff_source *source, int64_t index, eff_reader *reader);
     void (*name)(const eff_source *source, int64_t index, char *text, size_t size);
+    int (*shard)(const eff_source *source, int64_t index); /* 0 .. shards-1; NULL where there are none */
     void (*close)(eff_source *source); /* frees what the kind added; the rest is freed by eff_source_release */
 } eff_source_ops;
 
@@ -41,6 +42,7 @@ struct eff_source {
     int references;
     const char *kind; /* "folder", "pictures", "cifar10", "cifar100", "shapes", "subset", ... */
     int64_t count;
+    int shards; /* files that each hold many pictures, in no order that matters; 0: none */
     int classes;
     char **class_names;  /* [classes] */
     char *root;          /* the folder below which the pictures are, or NULL: no files */
@@ -122,6 +124,23 @@ eff_status eff_source_open_imagenet21k(eff_source **out, const char *root);
 
 /* The built-in pictures of ten shapes, see shapes.c. count 0: the default of the split ("train" or "val"). */
 eff_status eff_source_open_shapes(eff_source **out, const char *split, int64_t count, uint64_t seed);
+
+/* Tar archives, read in place: shards of WebDataset (each picture 123.jpg with 123.cls, a number from 0, or 123.json
+ * with "label"), in the order of the archives; or ImageNet's own: a tar of one tar a class, classes and pictures sorted
+ * by name, and a tar of pictures with a file of labels (labels.h; else labels_path is NULL), sorted by name. What it is,
+ * is seen inside. class_names: of shards, or those that the labels may name; classes 0: numbers, or what the labels
+ * name. A tar of tars has its own. Headers and labels are read here, pictures later; the files must stay as they are. */
+eff_status eff_source_open_archives(eff_source **out, const char *const *paths, int count, const char *labels_path,
+                                    const char *const *class_names, int classes);
+
+/* A folder of pictures side by side, as ImageNet's validation images come, with a file of labels (labels.h).
+ * Classes as for archives. */
+eff_status eff_source_open_flat(eff_source **out, const char *folder, const char *labels_path,
+                                const char *const *class_names, int classes);
+
+/* The "train" or the "val" part of another source, which it keeps open: val_ratio of every class, drawn by `seed`, is
+ * "val", as a folder is divided. */
+eff_status eff_source_divide(eff_source **out, eff_source *base, const char *split, double val_ratio, uint64_t seed);
 
 /* The pictures indices[0..n-1] of another source, which it keeps open. */
 eff_status eff_source_open_subset(eff_source **out, eff_source *base, const int64_t *indices, int64_t n);

@@ -133,8 +133,12 @@ end
 --- Opens a data set, whose kind is told by what the path is: "shapes" (built in, drawn on the fly); a folder of pictures,
 -- root/{train,val}/<class>/..., or root/<class>/..., of which val_ratio becomes the validation set; a folder with CIFAR-10
 -- or -100 in binary form, Flowers-102, or Stanford Cars; a list of pictures in FILE.csv, or in train.csv and val.csv of a
--- folder. To validate are the test pictures of CIFAR, Flowers-102 and Stanford Cars; of a CSV file those that its column
--- `split` says, or val_ratio of all.
+-- folder; or tar archives, read in place: shards of WebDataset, or ImageNet's own (a tar of one tar a class, and a tar of
+-- pictures), as one FILE.tar, a folder of them, or "train-{000000..000099}.tar". To validate are the test pictures
+-- of CIFAR, Flowers-102 and Stanford Cars; of a CSV file those that its column `split` says, or val_ratio of all; of archives
+-- those with the word val or validation in their names, or val_ratio of every class. classes.txt beside shards
+-- names their classes, one a line. Pictures side by side, in val/ or in a tar, need val_labels.txt or LOC_val_solution.csv
+-- beside them (or in val/), with lines "picture class".
 -- @param path of the folder or file, or "shapes"
 -- @param options seed = 0 (of the drawn pictures, or of the division), val_ratio = 0.1; train and val = how many
 -- pictures (shapes only; 8000 and 2000); kind = "imagenet21k", or another kind than the path's; val_count = 100000
@@ -188,11 +192,10 @@ function data.judging(path)
     local kind, message = kinds.of(path)
     if not kind then
         return nil, message
-    elseif kind.name ~= "folder" then
-        return data.open(path).val
+    elseif kind.judging then
+        return kind.judging(path)
     end
-    local root = core.dir_exists(path .. "/val") and path .. "/val" or path
-    return core.open_source { kind = "folder", path = root, split = "val", val_ratio = 1 }
+    return data.open(path).val
 end
 
 --- How many unreadable pictures are accepted: max_bad itself, or that share of the source when it is below 1.
@@ -200,13 +203,25 @@ local function most_bad(max_bad, source)
     return max_bad < 1 and math.ceil(max_bad * source:size()) or max_bad
 end
 
+--- The core's word for the argument shuffle.
+local function shuffle_of(shuffle)
+    if shuffle == "shards" then
+        return "shards"
+    elseif shuffle ~= nil and type(shuffle) ~= "boolean" then
+        error(('data.loader: shuffle is %s, wanted true, false or "shards"'):format(keys.show(shuffle)), 3)
+    end
+    return shuffle == false and "none" or "all"
+end
+
 local SOURCE = ".train or .val of what effv2.data.open gives"
 local PIPELINE = "one of effv2.augment.train, eval or pipeline"
 
 --- Batches of a source, made ahead by threads; the same ones for any number of them.
 -- @param given source, pipeline (of effv2.augment), batch_size; size = of the samples (default: the pipeline's);
--- seed = 0, epoch = 0, start_batch = 0: what is drawn, and where the epoch begins; shuffle = true; drop_last = false
--- (the last batch may be short); workers = 1 thread (0: samples are made when asked for), prefetch = 2 batches;
+-- seed = 0, epoch = 0, start_batch = 0: what is drawn, and where the epoch begins; shuffle = true, or
+-- "shards", for disks that read best what lies together: shards in random order, and pictures at random among those of
+-- shard_window = 8 shards; drop_last = false (the last batch may be short); workers = 1 thread (0: samples are made when
+-- asked for), prefetch = 2 batches;
 -- mixup = 0, cutmix = 0 (alphas), classes = the source's; on_bad = "raise" or "skip", max_bad = 0.001: how many may
 -- be skipped (below 1: that share of the source); pixel_limit = 2^28: larger pictures are bad and not decoded, which
 -- bounds a thread's memory (3 bytes a pixel, and 6 more for a progressive JPEG); rank = 0, ranks = 1, pad_last = false
@@ -219,9 +234,9 @@ local PIPELINE = "one of effv2.augment.train, eval or pipeline"
 function data.loader(given)
     local o = keys.check("data.loader", given, {
         source = keys.none, pipeline = keys.none, batch_size = keys.none, size = keys.none, seed = 0, epoch = 0,
-        shuffle = true, drop_last = false, workers = 1, prefetch = 2, start_batch = 0, mixup = 0, cutmix = 0,
-        classes = keys.none, on_bad = "raise", max_bad = 0.001, pixel_limit = keys.none, rank = 0, ranks = 1,
-        pad_last = false,
+        shuffle = keys.none, shard_window = 8, drop_last = false, workers = 1, prefetch = 2, start_batch = 0,
+        mixup = 0, cutmix = 0, classes = keys.none, on_bad = "raise", max_bad = 0.001, pixel_limit = keys.none, rank = 0,
+        ranks = 1, pad_last = false,
     })
     local wanted = { source = SOURCE, pipeline = PIPELINE, batch_size = "a number of images" }
     for _, name in ipairs { "source", "pipeline", "batch_size" } do
@@ -242,8 +257,9 @@ function data.loader(given)
     keys.want_whole("data.loader", "seed", o.seed, 0)
     return core.Loader {
         source = o.source, pipeline = o.pipeline:compile(o.size), batch_size = o.batch_size, seed = o.seed,
-        epoch = o.epoch, shuffle = o.shuffle, last = o.drop_last and "drop" or o.pad_last and "pad" or "short",
-        workers = o.workers, prefetch = o.prefetch, start_batch = o.start_batch, mixup = o.mixup, cutmix = o.cutmix,
+        epoch = o.epoch, shuffle = shuffle_of(o.shuffle), shard_window = o.shard_window,
+        last = o.drop_last and "drop" or o.pad_last and "pad" or "short", workers = o.workers,
+        prefetch = o.prefetch, start_batch = o.start_batch, mixup = o.mixup, cutmix = o.cutmix,
         classes = o.classes, on_bad = o.on_bad, max_bad = most_bad(o.max_bad, o.source),
         pixel_limit = o.pixel_limit, rank = o.rank, ranks = o.ranks,
     }

@@ -17,6 +17,7 @@ local ARGUMENTS = {
     accumulate = 1,             -- parts that a batch is computed in, to save memory
     seed = 0,
     workers = 1,                -- threads that prepare images
+    shuffle = keys.none,        -- "shards": mix shards and then the images of a few, as data.loader does; else all of them
     ema = keys.none,            -- decay of the moving average, or optim.ema { ... }
     clip_norm = keys.none,      -- largest norm of the gradient
     loss = "softmax",           -- or "sigmoid"

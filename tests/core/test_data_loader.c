@@ -45,7 +45,7 @@ static eff_loader_config default_config(int workers)
 {
     eff_loader_config config = {.batch_size = BATCH,
                                 .seed = 3,
-                                .shuffle = true,
+                                .shuffle = EFF_SHUFFLE_ALL,
                                 .last = EFF_LAST_SHORT,
                                 .workers = workers,
                                 .prefetch = 2,
@@ -150,7 +150,7 @@ static void test_last_batch(void **state)
     const eff_batch *batch;
     (void)state;
     eff_loader_config config = default_config(1);
-    config.shuffle = false;
+    config.shuffle = EFF_SHUFFLE_NONE;
     config.last = EFF_LAST_DROP;
     eff_loader *loader = open_loader(config);
     assert_int_equal(eff_loader_batches(loader), 7);
@@ -160,7 +160,7 @@ static void test_last_batch(void **state)
     eff_loader_close(loader);
 
     config = default_config(1);
-    config.shuffle = false;
+    config.shuffle = EFF_SHUFFLE_NONE;
     config.last = EFF_LAST_PAD;
     loader = open_loader(config);
     assert_int_equal(eff_loader_start(loader, 0, 7), EFF_OK);
@@ -319,7 +319,7 @@ static eff_loader *open_bad(int workers, eff_bad_policy bad, int64_t max_bad)
     eff_folder_options options = {"train", 0.0, 0};
     eff_source_release(config.source);
     assert_int_equal(eff_source_open_folder(&config.source, root, &options), EFF_OK);
-    config.shuffle = false;
+    config.shuffle = EFF_SHUFFLE_NONE;
     config.batch_size = 4;
     config.bad = bad;
     config.max_bad = max_bad;

@@ -1,10 +1,13 @@
 --- The kinds of data sets that effv2.data.open knows, told apart by what the path is.
 --
 -- A kind has: name; means, shown where no kind fits; is(path), asked in the order of the list (without it the kind is
--- opened by `kind =` alone); open(path, split, o), a source, or nil and a message (default: core.open_source); and where
--- one listing serves both parts, divide(path, o), the sources to train and to validate. o: the options of data.open.
+-- opened by `kind =` alone); open(path, split, o), a source, or nil and a message (default: core.open_source); where one
+-- listing serves both parts, divide(path, o), the sources to train and to validate; and judging(path), what a model is
+-- judged by, where that is more than the part to validate. o: the options of data.open.
 local core = require "effv2.core"
+local archives = require "effv2.data.archives"
 local choose = require "effv2.augment.choose"
+local flat = require "effv2.data.flat"
 
 local kinds = {}
 
@@ -105,6 +108,28 @@ local function open_folder(path, split, o)
     return core.open_source { kind = "folder", path = path, split = split, val_ratio = o.val_ratio, seed = o.seed }
 end
 
+local function divide_folder(path, o)
+    local train, reason = open_folder(path, "train", o)
+    if not train then
+        return nil, reason
+    end
+    local val
+    val, reason = flat.open(path, train:class_names())
+    if not val and not reason then
+        val, reason = open_folder(path, "val", o)
+    end
+    return val and train, val or reason
+end
+
+local function judge_folder(path)
+    local labelled, message, code = flat.judging(path)
+    if labelled or message then
+        return labelled, message, code
+    end
+    local root = core.dir_exists(path .. "/val") and path .. "/val" or path
+    return core.open_source { kind = "folder", path = root, split = "val", val_ratio = 1 }
+end
+
 local function divide_imagenet21k(path, o)
     local all, message = core.open_source { kind = "imagenet21k", path = path }
     if not all then
@@ -133,8 +158,11 @@ kinds.list = {
     { name = "imagenet21k", means = 'a folder with ImageNet-21k (<wnid>/<image>), with kind = "imagenet21k"',
         open = function(_, split) return nil, ('ImageNet-21k has no split "%s"; there are train and val'):format(split) end,
         divide = divide_imagenet21k },
+    { name = "tar", means = "FILE.tar, a folder of such, or train-{000..099}.tar (WebDataset's shards, ImageNet's archives)",
+        is = function(path) return archives.find(path) ~= nil end, open = archives.open, divide = archives.divide,
+        judging = archives.judging },
     { name = "folder", means = "a folder of class folders (train/<class>/<image> and val/..., or <class>/<image>)",
-        is = core.dir_exists, open = open_folder },
+        is = core.dir_exists, open = open_folder, divide = divide_folder, judging = judge_folder },
 }
 
 --- The kind of this name, or of the path; or nil and a message that lists what is understood.

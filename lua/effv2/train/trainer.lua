@@ -312,7 +312,7 @@ function Trainer:open_loader(epoch, settings)
     local o = self.o
     return require("effv2.data").loader {
         source = o.data.train, pipeline = self.augment(settings), batch_size = self.micro, size = settings.image_size,
-        seed = o.seed, epoch = epoch, shuffle = true, drop_last = true, workers = o.workers,
+        seed = o.seed, epoch = epoch, shuffle = o.shuffle == nil or o.shuffle, drop_last = true, workers = o.workers,
         start_batch = (self.state.step - epoch * self.steps_per_epoch) * o.accumulate,
         mixup = settings.mixup or 0, cutmix = settings.cutmix or 0, classes = o.data.classes,
         on_bad = o.on_bad, max_bad = o.max_bad, pixel_limit = o.pixel_limit,

@@ -1,5 +1,9 @@
-/* Tar archives and labelled folders as sources. */
+/* Tar archives as sources, labelled folders, writing shards, and checksums of files. */
 #include "bind/pictures.h"
+
+#include "data/pack.h"
+
+/* ---- sources ---- */
 
 /* The field's list of strings, which live as long as the table, in an array that is left on the stack. */
 static const char *const *field_strings(lua_State *L, const char *name, int *count)
@@ -44,10 +48,82 @@ static int open_flat(lua_State *L)
     return status == EFF_OK ? 1 : eff_push_failure(L, status);
 }
 
+/* ---- shards ---- */
+
+static void read_pack(lua_State *L, eff_pack *pack)
+{
+    static const char *const names[] = {"source",  "first",   "count",  "size", "filter",
+                                        "quality", "workers", "on_bad", NULL};
+    static const char *const bads[] = {"raise", "skip", NULL};
+    eff_only_keys(L, 2, "pack_shard", names);
+    lua_getfield(L, 2, "source");
+    pack->source = eff_check_source(L, -1);
+    lua_pop(L, 1);
+    pack->first = eff_field_int(L, 2, "first", 1) - 1;
+    pack->count = eff_field_int(L, 2, "count", pack->source->count);
+    pack->size = (int)eff_field_int(L, 2, "size", 0);
+    pack->quality = (int)eff_field_int(L, 2, "quality", 90);
+    pack->workers = (int)eff_field_int(L, 2, "workers", 1);
+    pack->skip_bad = eff_field_choice(L, 2, "pack_shard", "on_bad", bads, 0) == 1;
+    eff_check(
+        L, eff_filter_find(&pack->filter, eff_field_string(L, 2, "filter", eff_filter_name(EFF_FILTER_PIL_BICUBIC))));
+}
+
+static void push_bad(lua_State *L, const eff_packed *packed)
+{
+    lua_createtable(L, (int)packed->bad_count, 0);
+    for (int64_t i = 0; i < packed->bad_count; i++) {
+        lua_createtable(L, 0, 2);
+        lua_pushnumber(L, (double)packed->bad[i].index + 1);
+        lua_setfield(L, -2, "index");
+        lua_pushstring(L, packed->bad[i].why ? packed->bad[i].why : "?");
+        lua_setfield(L, -2, "reason");
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+}
+
+/* pack_shard(path, { source =, first = 1, count =, size = 0, filter = "pil_bicubic", quality = 90, workers = 1,
+ * on_bad = "raise" | "skip" }): { pictures =, bytes =, sha256 =, bad = list of { index, reason } }; or nil, message,
+ * code */
+static int pack_shard(lua_State *L)
+{
+    eff_pack pack = {0};
+    eff_packed packed;
+    const char *path = luaL_checkstring(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    read_pack(L, &pack);
+    eff_status status = eff_pack_shard(&packed, path, &pack);
+    if (status == EFF_E_IO || status == EFF_E_FORMAT) return eff_push_failure(L, status);
+    eff_check(L, status);
+    lua_createtable(L, 0, 4);
+    push_bad(L, &packed);
+    lua_setfield(L, -2, "bad");
+    lua_pushnumber(L, (double)packed.pictures);
+    lua_setfield(L, -2, "pictures");
+    lua_pushnumber(L, (double)packed.bytes);
+    lua_setfield(L, -2, "bytes");
+    lua_pushstring(L, packed.sha256);
+    lua_setfield(L, -2, "sha256");
+    eff_packed_free(&packed);
+    return 1;
+}
+
+/* sha256(path): of a file, 64 hexadecimal digits; or nil, message, code */
+static int sha256(lua_State *L)
+{
+    char text[EFF_SHA256_DIGITS + 1];
+    eff_status status = eff_sha256_file(text, luaL_checkstring(L, 1));
+    if (status != EFF_OK) return eff_push_failure(L, status);
+    lua_pushstring(L, text);
+    return 1;
+}
+
 void eff_open_archives(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"open_archives", open_archives},
                                          {"open_flat", open_flat},
+                                         {"pack_shard", pack_shard},
+                                         {"sha256", sha256},
                                          {NULL, NULL}};
     luaL_register(L, NULL, functions);
 }

@@ -1,7 +1,10 @@
 /* Data sources as userdata. Pictures count from 1 here, labels from 0 as everywhere. */
 #include "bind/pictures.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "data/order.h"
 
 #define SOURCE_TYPE "effv2.source"
 
@@ -258,6 +261,27 @@ static int subset(lua_State *L)
     return 1;
 }
 
+static eff_status open_shuffled(eff_source **out, eff_source *source, uint64_t seed)
+{
+    eff_order order = {.shuffle = EFF_SHUFFLE_ALL, .seed = seed};
+    int64_t *list = malloc((size_t)source->count * sizeof *list);
+    if (!list) return eff_fail(EFF_E_MEMORY, "no memory to shuffle %lld pictures", (long long)source->count);
+    eff_status status = eff_order_fill(list, &order, source, 0);
+    if (status == EFF_OK) status = eff_source_open_subset(out, source, list, source->count);
+    free(list);
+    return status;
+}
+
+/* source:shuffled([seed = 0]): its pictures in a random order, as a source */
+static int shuffled(lua_State *L)
+{
+    eff_source *source = eff_check_source(L, 1);
+    int64_t seed = lua_isnoneornil(L, 2) ? 0 : eff_check_int(L, 2, "shuffled: seed");
+    if (seed < 0) eff_raise(L, "shuffled: seed = %lld is negative", (long long)seed);
+    eff_check(L, open_shuffled(eff_push_source_box(L), source, (uint64_t)seed));
+    return 1;
+}
+
 /* source:hold_out { count = | share =, seed = 0 }: the source without the pictures held out, and these, chosen by a
  * stable hash of their names; or nil, message, code */
 static int hold_out(lua_State *L)
@@ -304,7 +328,7 @@ void eff_open_source(lua_State *L)
                                        {"kind", kind_of}, {"class_names", class_names},
                                        {"class_counts", class_counts}, {"notice", notice}, {"subset", subset},
                                        {"hold_out", hold_out},
-                                       {"divide", divide},
+                                       {"divide", divide}, {"shuffled", shuffled},
                                        {"__len", size}, {"__tostring", to_string}, {"__gc", collect}, {NULL, NULL}};
     luaL_newmetatable(L, SOURCE_TYPE);
     lua_pushvalue(L, -1);

@@ -66,6 +66,9 @@ eff_status eff_image_decode_size(int *height, int *width, const void *data, size
 /* Reads and decodes a file; messages start with the path. */
 eff_status eff_image_read_file(eff_image *out, const char *path);
 
+/* As a JPEG of quality 1 to 100 with chroma at half the size. EFF_E_ARGUMENT for sides beyond 65,500 pixels. */
+eff_status eff_image_encode_jpeg(eff_buffer *out, const eff_image *image, int quality);
+
 /* As PNG, for previews. */
 eff_status eff_image_encode_png(eff_buffer *out, const eff_image *image);
 eff_status eff_image_write_png(const char *path, const eff_image *image);

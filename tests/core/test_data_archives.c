@@ -1,4 +1,5 @@
-/* Sources that read tar archives in place: shards, a tar of tars, a tar and a folder of labelled pictures. */
+/* Sources that read tar archives in place: shards, a tar of tars, a tar and a folder of labelled pictures; and shards
+ * that are written here. */
 #define _GNU_SOURCE /* nftw */
 #include "test_io_helpers.h"
 
@@ -6,6 +7,7 @@
 
 #include "base/pool.h"
 #include "data/archive.h"
+#include "data/pack.h"
 
 static int shell(const char *format, ...)
 {
@@ -337,6 +339,95 @@ static void test_labels_mistakes(void **state)
     }
 }
 
+/* The same bytes with one and with five threads; what is read back is what went in, or close to it as a JPEG. */
+static void test_pack(void **state)
+{
+    (void)state;
+    eff_source *shapes = NULL;
+    assert_int_equal(eff_source_open_shapes(&shapes, "train", 100, 1), EFF_OK);
+    for (int size = 0; size <= 24; size += 24) {
+        eff_pack pack = {.source = shapes, .first = 7, .count = 90, .size = size, .filter = EFF_FILTER_PIL_BICUBIC,
+                         .quality = 90, .workers = 1};
+        eff_packed one, five;
+        assert_int_equal(eff_pack_shard(&one, in_scratch("one.tar"), &pack), EFF_OK);
+        pack.workers = 5;
+        assert_int_equal(eff_pack_shard(&five, in_scratch("five.tar"), &pack), EFF_OK);
+        assert_int_equal(one.pictures, 90);
+        assert_string_equal(one.sha256, five.sha256);
+        char sum[EFF_SHA256_DIGITS + 1];
+        assert_int_equal(eff_sha256_file(sum, in_scratch("five.tar")), EFF_OK);
+        assert_string_equal(sum, one.sha256);
+        assert_int_equal(shell("echo %s five.tar | sha256sum -c --quiet", sum), 0);
+        eff_source *packed = must_open("one.tar", NULL, NULL, 0);
+        assert_int_equal(packed->count, 90);
+        assert_name(packed, 0, size ? "one.tar/000000007.jpg" : "one.tar/000000007.png");
+        for (int i = 0; i < 90; i++) {
+            assert_int_equal(eff_source_label(packed, i), eff_source_label(shapes, 7 + i));
+            if (size == 0) assert_int_equal(level_of(packed, i), level_of(shapes, 7 + i));
+        }
+        eff_packed_free(&one);
+        eff_packed_free(&five);
+        eff_source_release(packed);
+    }
+    eff_source_release(shapes);
+}
+
+static void test_pack_bad_pictures(void **state)
+{
+    (void)state;
+    eff_packed packed;
+    eff_source *source = NULL;
+    assert_int_equal(shell("mkdir p && printf rubbish >p/2.png"), 0);
+    make_picture("p/1.png", 10);
+    make_picture("p/3.png", 30);
+    assert_int_equal(eff_source_open_pictures(&source, in_scratch("p")), EFF_OK);
+    eff_pack pack = {.source = source, .count = 3, .quality = 90, .filter = EFF_FILTER_AREA, .workers = 2};
+    assert_int_equal(eff_pack_shard(&packed, in_scratch("t.tar"), &pack), EFF_E_FORMAT);
+    assert_contains(eff_message(), "p/2.png: neither JPEG nor PNG");
+    assert_int_equal(access(in_scratch("t.tar"), F_OK), -1);
+    assert_int_equal(access(in_scratch("t.tar.tmp"), F_OK), -1);
+    pack.skip_bad = true;
+    assert_int_equal(eff_pack_shard(&packed, in_scratch("t.tar"), &pack), EFF_OK);
+    assert_int_equal(packed.pictures, 2);
+    assert_int_equal(packed.bad_count, 1);
+    assert_int_equal(packed.bad[0].index, 1);
+    assert_contains(packed.bad[0].why, "p/2.png");
+    eff_packed_free(&packed);
+    eff_source *back = must_open("t.tar", NULL, NULL, 0);
+    assert_name(back, 1, "t.tar/000000002.png");
+    assert_int_equal(level_of(back, 1), 30);
+    eff_source_release(back);
+    pack.filter = EFF_FILTER_TF_BILINEAR;
+    assert_int_equal(eff_pack_shard(&packed, in_scratch("t.tar"), &pack), EFF_E_ARGUMENT);
+    pack.filter = EFF_FILTER_AREA;
+    pack.count = 4;
+    assert_int_equal(eff_pack_shard(&packed, in_scratch("t.tar"), &pack), EFF_E_ARGUMENT);
+    eff_source_release(source);
+}
+
+/* Smooth pixels come back nearly as they were. */
+static void test_jpeg(void **state)
+{
+    (void)state;
+    eff_image image = {0}, back = {0};
+    eff_buffer bytes = {0};
+    assert_int_equal(eff_image_reserve(&image, 37, 53), EFF_OK);
+    for (int i = 0; i < 37 * 53; i++)
+        for (int c = 0; c < 3; c++) image.pixels[3 * i + c] = (uint8_t)(40 + 2 * (i / 53) + c * (i % 53));
+    assert_int_equal(eff_image_encode_jpeg(&bytes, &image, 95), EFF_OK);
+    assert_int_equal(eff_image_decode(&back, bytes.data, bytes.size), EFF_OK);
+    assert_int_equal(back.height, 37);
+    assert_int_equal(back.width, 53);
+    for (size_t i = 0; i < eff_image_bytes(&image); i++) assert_in_range(back.pixels[i] - image.pixels[i] + 8, 0, 16);
+    assert_int_equal(eff_image_encode_jpeg(&bytes, &image, 0), EFF_E_ARGUMENT);
+    assert_int_equal(eff_image_reserve(&image, 1, 70000), EFF_OK);
+    assert_int_equal(eff_image_encode_jpeg(&bytes, &image, 90), EFF_E_ARGUMENT);
+    assert_contains(eff_message(), "1 x 70000 pixels cannot become a JPEG");
+    eff_image_free(&image);
+    eff_image_free(&back);
+    eff_buffer_free(&bytes);
+}
+
 static int teardown(void **state)
 {
     return scratch_teardown(state) == 0 && eff_pool_get_stats().live_bytes == 0 ? 0 : -1;
@@ -351,6 +442,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_tar_of_tars_is_its_folder, scratch_setup, teardown),
         cmocka_unit_test_setup_teardown(test_threads, scratch_setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_shards, scratch_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pack, scratch_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pack_bad_pictures, scratch_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_jpeg, scratch_setup, teardown),
         cmocka_unit_test_setup_teardown(test_labels, scratch_setup, teardown),
         cmocka_unit_test_setup_teardown(test_labels_mistakes, scratch_setup, teardown),
     };

@@ -34,6 +34,7 @@ local cfg = effv2.config {
     seed = 0,
     workers = 2,
     shuffle = effv2.config.choice("all", { "all", "shards" }),
+    cache_mb = 0,
     on_bad = effv2.config.choice("raise", { "raise", "skip" }),
     checkpoint_every = 300,
     profile = false,
@@ -64,6 +65,7 @@ local cfg = effv2.config {
         eval_size = "image size of the evaluation",
         workers = "threads that prepare images",
         shuffle = "mix all images, or shards and the images of a few: for disks that are slow at jumping",
+        cache_mb = "megabytes of memory for decoded training images, where these are less than twice as large as samples",
         on_bad = "what a picture that cannot be read does: end the run, or be named and skipped (up to 0.1 %)",
         checkpoint_every = "seconds between checkpoints",
         profile = "print, layer by layer, where the time of ten updates goes",
@@ -74,7 +76,7 @@ local cfg = effv2.config {
 
 effv2.manual_seed(cfg.seed)
 
-local data = effv2.data.open(cfg.data)
+local data = effv2.data.open(cfg.data, { cache_mb = cfg.cache_mb })
 local stem = effv2.models.describe(cfg.model).stem
 local model = effv2.models.create(cfg.model, {
     classes = data.classes, drop_path = cfg.drop_path, stem = { channels = stem.channels, stride = cfg.stem_stride },

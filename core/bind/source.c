@@ -272,6 +272,23 @@ static eff_status open_shuffled(eff_source **out, eff_source *source, uint64_t s
     return status;
 }
 
+/* source:cached(megabytes): the source, with as many of its decoded pictures kept in memory */
+static int cached(lua_State *L)
+{
+    eff_source *source = eff_check_source(L, 1);
+    double megabytes = luaL_checknumber(L, 2);
+    if (!(megabytes >= 0 && megabytes < 1e9)) eff_raise(L, "cached: %g megabytes", megabytes);
+    eff_check(L, eff_source_open_cached(eff_push_source_box(L), source, (int64_t)(megabytes * 1e6)));
+    return 1;
+}
+
+/* source:cached_bytes(): how much is kept so far */
+static int cached_bytes(lua_State *L)
+{
+    lua_pushnumber(L, (double)eff_source_cached_bytes(eff_check_source(L, 1)));
+    return 1;
+}
+
 /* source:shuffled([seed = 0]): its pictures in a random order, as a source */
 static int shuffled(lua_State *L)
 {
@@ -328,7 +345,8 @@ void eff_open_source(lua_State *L)
                                        {"kind", kind_of}, {"class_names", class_names},
                                        {"class_counts", class_counts}, {"notice", notice}, {"subset", subset},
                                        {"hold_out", hold_out},
-                                       {"divide", divide}, {"shuffled", shuffled},
+                                       {"divide", divide}, {"shuffled", shuffled}, {"cached", cached},
+                                       {"cached_bytes", cached_bytes},
                                        {"__len", size}, {"__tostring", to_string}, {"__gc", collect}, {NULL, NULL}};
     luaL_newmetatable(L, SOURCE_TYPE);
     lua_pushvalue(L, -1);

@@ -182,6 +182,9 @@ eff_status eff_pipeline_add_op(eff_pipeline *pipeline, const eff_policy_op *op, 
 eff_status eff_pipeline_finish(eff_pipeline *pipeline);
 void eff_pipeline_size(const eff_pipeline *pipeline, int *height, int *width); /* of a finished one */
 
+/* To how few pixels its resizes may ask a file to be decoded; INT_MAX if none of them takes less than all. */
+void eff_pipeline_scaled(const eff_pipeline *pipeline, int *height, int *width);
+
 /* What turns a sample's bytes into floats: (byte - mean) * inverse_std */
 typedef struct eff_normalization {
     float mean[3], inverse_std[3];

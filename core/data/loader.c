@@ -125,6 +125,8 @@ static eff_status make_sample(worker *w, sample_place to, int64_t *label, int64_
 {
     const eff_loader_config *config = &w->loader->config;
     w->reader.wanted = w->loader->height > w->loader->width ? w->loader->height : w->loader->width;
+    eff_pipeline_scaled(config->pipeline, &w->reader.scaled_height, &w->reader.scaled_width);
+    w->reader.pixel_limit = config->pixel_limit;
     *label = eff_source_label(config->source, index);
     EFF_TRY(eff_source_read(config->source, index, &w->reader));
     eff_rng rng;

@@ -1,4 +1,5 @@
 /* Building and checking a pipeline; see augment.h. */
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -241,6 +242,19 @@ eff_status eff_pipeline_finish(eff_pipeline *pipeline)
     find_normalization(pipeline);
     pipeline->finished = true;
     return EFF_OK;
+}
+
+void eff_pipeline_scaled(const eff_pipeline *pipeline, int *height, int *width)
+{
+    *height = *width = INT_MAX;
+    for (int i = 0; i < pipeline->step_count; i++) {
+        const eff_step *step = &pipeline->steps[i];
+        bool shorter = step->kind == EFF_STEP_RESIZE_SHORTER;
+        if ((!shorter && step->kind != EFF_STEP_RESIZE) || !step->resize.scaled) continue;
+        int across = shorter ? step->resize.height : step->resize.width;
+        if (step->resize.height < *height) *height = step->resize.height;
+        if (across < *width) *width = across;
+    }
 }
 
 void eff_pipeline_size(const eff_pipeline *pipeline, int *height, int *width)

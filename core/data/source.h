@@ -19,6 +19,8 @@ typedef struct eff_reader {
     eff_image image;
     eff_buffer file;
     int wanted; /* side that the samples will have; only sources that draw their pictures look at it */
+    int scaled_height, scaled_width; /* a file may be decoded at a fraction of its size, but not below this; 0: whole */
+    int64_t pixel_limit;             /* larger pictures will not be decoded; 0: all will */
 } eff_reader;
 
 void eff_reader_free(eff_reader *reader);
@@ -151,6 +153,12 @@ eff_status eff_source_open_subset(eff_source **out, eff_source *base, const int6
  * share depends on its name alone. */
 eff_status eff_source_hold_out(eff_source **rest, eff_source **held, eff_source *base, int64_t count, double share,
                                uint64_t seed);
+
+/* Another source, which it keeps open, whose decoded pictures are kept in memory as they are read, up to `budget` bytes
+ * together. Samples stay the same, bit for bit; so files that may be decoded at a fraction of their size (picture.h) are
+ * not kept, those at least twice as large as the samples. Nor are drawn pictures, and those that are in memory already. */
+eff_status eff_source_open_cached(eff_source **out, eff_source *base, int64_t budget);
+int64_t eff_source_cached_bytes(const eff_source *source); /* kept so far; 0 for other sources */
 
 /* ---- For the kinds ---- */
 

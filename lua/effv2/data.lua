@@ -87,7 +87,7 @@ end
 
 local OPTIONS = {
     seed = 0, val_ratio = 0.1, kind = keys.none, train = keys.none, val = keys.none, minival = keys.none,
-    val_count = keys.none,
+    val_count = keys.none, cache_mb = 0,
 }
 
 local function check_options(path, options)
@@ -143,7 +143,9 @@ end
 -- @param options seed = 0 (of the drawn pictures, or of the division), val_ratio = 0.1; train and val = how many
 -- pictures (shapes only; 8000 and 2000); kind = "imagenet21k", or another kind than the path's; val_count = 100000
 -- (ImageNet-21k only): how many random pictures are to validate; minival = a share below 1, or a number of pictures, that
--- is held out of train by a hash of their names, the same whatever the seed
+-- is held out of train by a hash of their names, the same whatever the seed; cache_mb = 0: megabytes of memory that keep
+-- decoded pictures of train; samples stay the same, and files at least twice as large as the samples are not kept (pack
+-- them smaller first)
 -- @return { train =, val = (sources), minival = (a source, if asked for), classes = count, class_names = list, kind =,
 -- path =, notices = list }
 function data.open(path, options)
@@ -157,6 +159,9 @@ function data.open(path, options)
     local dataset = { path = where, kind = name, train = train, val = val }
     if o.minival then
         take_minival(dataset, o.minival)
+    end
+    if o.cache_mb ~= 0 then
+        dataset.train = dataset.train:cached(o.cache_mb)
     end
     dataset.class_names = train:class_names()
     dataset.classes = #dataset.class_names

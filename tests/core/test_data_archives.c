@@ -218,13 +218,14 @@ static void test_tar_of_tars_is_its_folder(void **state)
 
 typedef struct reading {
     const eff_source *source;
+    int scaled; /* side of the reader's samples */
     int wrong;
 } reading;
 
 static void *read_many(void *argument)
 {
     reading *r = argument;
-    eff_reader reader = {0};
+    eff_reader reader = {.scaled_height = r->scaled, .scaled_width = r->scaled};
     for (int64_t i = 0; i < 400; i++) {
         const eff_image *image;
         bool good = eff_source_read(r->source, i % r->source->count, &reader) == EFF_OK &&
@@ -243,7 +244,7 @@ static void test_threads(void **state)
     pthread_t threads[4];
     reading readings[4];
     for (int i = 0; i < 4; i++) {
-        readings[i] = (reading){source, 0};
+        readings[i] = (reading){.source = source};
         assert_int_equal(pthread_create(&threads[i], NULL, read_many, &readings[i]), 0);
     }
     for (int i = 0; i < 4; i++) {
@@ -251,6 +252,32 @@ static void test_threads(void **state)
         assert_int_equal(readings[i].wrong, 0);
     }
     eff_source_release(source);
+}
+
+/* Pictures are kept up to the budget, whoever reads them first, and only those that are always decoded wholly. */
+static void test_cached(void **state)
+{
+    (void)state;
+    make_imagenet(); /* 20 pictures of 12 bytes */
+    eff_source *base = must_open("train.tar", NULL, NULL, 0), *source = NULL;
+    assert_int_equal(eff_source_open_cached(&source, base, 100), EFF_OK);
+    assert_int_equal(eff_source_cached_bytes(base), 0);
+    eff_source_release(base); /* the other one keeps it */
+    pthread_t threads[4];
+    reading readings[4];
+    for (int side = 1; side <= 3; side++) {
+        for (int i = 0; i < 4; i++) {
+            readings[i] = (reading){.source = source, .scaled = side};
+            assert_int_equal(pthread_create(&threads[i], NULL, read_many, &readings[i]), 0);
+        }
+        for (int i = 0; i < 4; i++) {
+            pthread_join(threads[i], NULL);
+            assert_int_equal(readings[i].wrong, 0);
+        }
+        assert_int_equal(eff_source_cached_bytes(source), side == 1 ? 0 : 8 * 12);
+    }
+    eff_source_release(source);
+    assert_int_equal(eff_pool_get_stats().live_bytes, 0);
 }
 
 /* More archives than are kept open. */
@@ -441,6 +468,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damaged_shards, scratch_setup, teardown),
         cmocka_unit_test_setup_teardown(test_tar_of_tars_is_its_folder, scratch_setup, teardown),
         cmocka_unit_test_setup_teardown(test_threads, scratch_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cached, scratch_setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_shards, scratch_setup, teardown),
         cmocka_unit_test_setup_teardown(test_pack, scratch_setup, teardown),
         cmocka_unit_test_setup_teardown(test_pack_bad_pictures, scratch_setup, teardown),

@@ -140,6 +140,11 @@ describe("shards of another tool", function()
             assert.is_same({ "cat", "dog" }, data.open(shards).class_names)
             assert.is_same({ "cat", "dog" }, data.judging(shards):class_names())
             assert.is_equal(3, data.judging(shards):size())
+            shell(shards, "mkdir ../s ../s/train ../s/val; cp train* ../s/train; cp val* ../s/val; cp classes.txt ../s")
+            assert.is_same({ "cat", "dog" }, data.open(root .. "/s").val:class_names())
+            assert.is_same({ "0", "1" }, data.open(root .. "/s/train").class_names) -- not of the folder above
+            assert.is_equal(3, data.split(shards, "val"):size())
+            support.check({ "a split", data.split, 'no archives with "test"', "in their names" }, shards, "test")
         end)
     end)
 

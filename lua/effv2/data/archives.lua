@@ -80,7 +80,7 @@ local function by_name(paths)
 end
 
 local function by_folder(path)
-    local found = { train = {}, val = {} }
+    local found = { train = {}, val = {}, above = path }
     for _, name in ipairs { "train", "val", "validation", "valid" } do
         local split = found[SPLITS[name]]
         for _, archive in ipairs(#split == 0 and archives_in(path .. "/" .. name) or {}) do
@@ -90,8 +90,8 @@ local function by_folder(path)
     return found
 end
 
---- The archives of a path: { train = list of paths, val = list, test = list or nil, folder = where they lie }, or nil when
--- it has none.
+--- The archives of a path: { train = list of paths, val = list, test = list or nil, folder = where they lie, above = the
+-- folder of that one, where the path means it }, or nil when it has none.
 -- Of only one kind, they are all in train, and val is empty.
 function archives.find(path)
     local found
@@ -114,10 +114,10 @@ function archives.find(path)
     return found.train[1] and found or nil
 end
 
---- The names in classes.txt beside the archives or in the folder above them, one a line; nil where there is none.
-local function read_classes(folder)
-    for _, path in ipairs { folder .. "/classes.txt", folder .. "/../classes.txt" } do
-        local text = core.read_file(path)
+--- The names in classes.txt beside the archives, or beside their folders, one a line; nil where there is none.
+local function read_classes(found)
+    for _, folder in ipairs { found.folder, found.above } do
+        local text = core.read_file(folder .. "/classes.txt")
         local names = {}
         for line in (text or ""):gmatch "[^\r\n]+" do
             names[#names + 1] = line:match "^%s*(.-)%s*$"
@@ -158,7 +158,7 @@ function archives.divide(path, o)
     if not found then
         return none_here(path)
     end
-    local train, message = open(found.train, read_classes(found.folder))
+    local train, message = open(found.train, read_classes(found))
     if not train then
         return nil, message
     end
@@ -186,13 +186,13 @@ function archives.open(path, split)
     elseif not (found[split] and found[split][1]) then
         return nil, ('%s: no archives with "%s" in their names'):format(path, split)
     end
-    return open(found[split], read_classes(found.folder))
+    return open(found[split], read_classes(found))
 end
 
 --- The source that a model is judged by: the archives for validation, or all of them; or nil, message, code.
 function archives.judging(path)
     local found = archives.find(path)
-    return open(found.val[1] and found.val or found.train, read_classes(found.folder))
+    return open(found.val[1] and found.val or found.train, read_classes(found))
 end
 
 return archives

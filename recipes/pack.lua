@@ -189,7 +189,8 @@ local function verify(source, shards)
     print(("verified: %d pictures of %d classes in %d shards"):format(packed:size(), #packed:class_names(), shards))
 end
 
-local source = effv2.data.open(cfg.data, { val_ratio = cfg.val_ratio, seed = cfg.seed })[cfg.split]
+local opening = { val_ratio = cfg.val_ratio, seed = cfg.seed }
+local source = cfg.split == "train" and effv2.data.training(cfg.data, opening) or effv2.data.split(cfg.data, "val", opening)
 must(effv2.make_dir(cfg.out))
 check_settings(settings_of(source))
 write_classes(source:class_names())

@@ -172,17 +172,7 @@ end
 
 -- ---- the whole ----------------------------------------------------------------------------------------
 
---- The training pictures, or those of a folder without classes.
-local function open(path)
-    local opened, data = pcall(effv2.data.open, path)
-    if opened then
-        return data.train
-    end
-    local pictures = effv2.data.pictures(path)
-    return pictures and #pictures > 0 and pictures or stop(1, tostring(data))
-end
-
-local source = open(cfg.data)
+local source = effv2.data.training(cfg.data)
 if cfg.picture < 1 or cfg.picture > #source or cfg.picture ~= math.floor(cfg.picture) then
     stop(2, ("show_augmentations: picture=%g, there are 1 to %d"):format(cfg.picture, #source))
 elseif cfg.samples < 1 or cfg.samples ~= math.floor(cfg.samples) then

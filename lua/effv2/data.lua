@@ -189,6 +189,19 @@ function data.pictures(path)
     return core.open_source { kind = "pictures", path = expand_home(path) }
 end
 
+--- The pictures to train on of data.open, or, of a folder of pictures without classes, all of data.pictures. For what
+-- looks at pictures, or copies them.
+-- @param path and options as for data.open
+-- @return the source
+function data.training(path, options)
+    local opened, found = pcall(data.open, path, options)
+    if opened then
+        return found.train
+    end
+    local pictures = type(path) == "string" and data.pictures(path)
+    return pictures and #pictures > 0 and pictures or error(found, 0)
+end
+
 --- The pictures that a model is judged by: a source. Of a folder those below its val, or all where it has none.
 -- @param path as for data.open
 -- @return the source; or nil, message, code

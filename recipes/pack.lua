@@ -12,7 +12,7 @@ local choice, optional = effv2.config.choice, effv2.config.optional
 local cfg = effv2.config {
     data = optional "string",
     out = optional "string",
-    split = choice("train", { "train", "val" }),
+    split = choice("train", { "train", "val", "pictures" }),
     val_ratio = 0.1,
     samples = 10000,
     size = 0,
@@ -27,7 +27,7 @@ local cfg = effv2.config {
         "Packs a data set into tar shards, which data= of other recipes takes.",
         data = "what is packed: a folder of pictures, archives, \"shapes\", ...",
         out = "the folder of the shards; started again with the same settings, the recipe goes on with what is missing",
-        split = "which part of the data",
+        split = "which part of the data; pictures: all that lie in a folder and below, without classes",
         val_ratio = "how much of the data is for validation, where they are not divided yet",
         samples = "pictures a shard",
         size = "pixels of the shorter side of what is larger, as JPEG; 0: all pictures stay as they are",
@@ -189,8 +189,17 @@ local function verify(source, shards)
     print(("verified: %d pictures of %d classes in %d shards"):format(packed:size(), #packed:class_names(), shards))
 end
 
-local opening = { val_ratio = cfg.val_ratio, seed = cfg.seed }
-local source = cfg.split == "train" and effv2.data.training(cfg.data, opening) or effv2.data.split(cfg.data, "val", opening)
+local function open()
+    local options = { val_ratio = cfg.val_ratio, seed = cfg.seed }
+    if cfg.split == "pictures" then
+        return must(effv2.data.pictures(cfg.data))
+    elseif cfg.split == "val" then
+        return effv2.data.open(cfg.data, options).val
+    end
+    return effv2.data.training(cfg.data, options)
+end
+
+local source = open()
 must(effv2.make_dir(cfg.out))
 check_settings(settings_of(source))
 write_classes(source:class_names())

@@ -279,6 +279,15 @@ static eff_status fill(eff_archive *a, const char *labels_path, const char *cons
     return eff_archive_fill_shards(a, class_names, classes);
 }
 
+/* Gives back what the lists have beyond their ends; a realloc that fails leaves them as they are. */
+static void trim(eff_archive *a)
+{
+    eff_archive_picture *pictures = realloc(a->pictures, (size_t)a->head.count * sizeof *pictures);
+    char *names = realloc(a->names, a->names_size);
+    if (pictures) a->pictures = pictures;
+    if (names) a->names = names;
+}
+
 eff_status eff_source_open_archives(eff_source **out, const char *const *paths, int count, const char *labels_path,
                                     const char *const *class_names, int classes)
 {
@@ -288,9 +297,11 @@ eff_status eff_source_open_archives(eff_source **out, const char *const *paths, 
     eff_status status = fill(a, labels_path, class_names, classes);
     if (status == EFF_OK && a->head.count == 0)
         status = eff_fail(EFF_E_FORMAT, "%s%s: no pictures in it", paths[0], count > 1 ? " and the others" : "");
-    if (status == EFF_OK)
-        *out = &a->head;
-    else
+    if (status != EFF_OK) {
         eff_source_release(&a->head);
-    return status;
+        return status;
+    }
+    trim(a);
+    *out = &a->head;
+    return EFF_OK;
 }

@@ -1,5 +1,6 @@
 --- Data sets, and loaders that make batches of them.
 local core = require "effv2.core"
+local archives = require "effv2.data.archives"
 local augment = require "effv2.augment"
 local caption = require "effv2.data.caption"
 local keys = require "effv2.keys"
@@ -183,10 +184,16 @@ function data.split(path, split, options)
     return source or error("data.split: " .. message, 2)
 end
 
---- Every picture of a folder and of the folders below it, whatever their classes: a source with one class.
+--- Every picture of a folder and of the folders below it, whatever their classes: a source with one class. Or all of tar
+-- archives, with their classes.
 -- @return the source; or nil, message, code
 function data.pictures(path)
-    return core.open_source { kind = "pictures", path = expand_home(path) }
+    path = expand_home(path)
+    local found = archives.find(path)
+    if found then
+        return archives.pictures(found)
+    end
+    return core.open_source { kind = "pictures", path = path }
 end
 
 --- The pictures to train on of data.open, or, of a folder of pictures without classes, all of data.pictures. For what

@@ -144,6 +144,7 @@ describe("shards of another tool", function()
             assert.is_same({ "cat", "dog" }, data.open(root .. "/s").val:class_names())
             assert.is_same({ "0", "1" }, data.open(root .. "/s/train").class_names) -- not of the folder above
             assert.is_equal(3, data.split(shards, "val"):size())
+            assert.is_equal(8, data.pictures(shards):size())
             support.check({ "a split", data.split, 'no archives with "test"', "in their names" }, shards, "test")
         end)
     end)

@@ -84,6 +84,12 @@ describe("recipes/pack.lua", function()
         assert.is_truthy(assert(data.judging(folder .. "/d")):name(1):match "%.png$") -- not larger: as it was
     end)
 
+    it("packs pictures without classes", function()
+        assert.is_equal(0, shell "mkdir flat && cp data/class1/*.png flat")
+        assert.matches("verified: 4 pictures of 1 classes", must_pack "data=DIR/flat out=DIR/p split=pictures")
+        assert.is_same({ "picture" }, assert(data.pictures(folder .. "/p")):class_names())
+    end)
+
     it("goes on after it was killed", function()
         must_pack "out=DIR/whole samples=1"
         local out = folder .. "/killed"

@@ -189,6 +189,17 @@ function archives.open(path, split)
     return open(found[split], read_classes(found))
 end
 
+--- All that archives.find has found as one source; or nil, message, code.
+function archives.pictures(found)
+    local all = {}
+    for _, list in ipairs { found.train, found.val, found.test or {} } do
+        for _, path in ipairs(list) do
+            all[#all + 1] = path
+        end
+    end
+    return open(all, read_classes(found))
+end
+
 --- The source that a model is judged by: the archives for validation, or all of them; or nil, message, code.
 function archives.judging(path)
     local found = archives.find(path)

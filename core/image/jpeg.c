@@ -14,7 +14,8 @@
 
 #include "image/codec.h"
 
-/* Smoothing chroma and the edges of a cut row reach over this many pixels. */
+/* Smoothing chroma and the edges of a cut row reach over this many pixels. Below the last row that is asked for, the
+ * library itself reads what it needs. */
 enum { MARGIN = 2 };
 
 /* A progressive file can ask for endless passes over a large image. */
@@ -119,10 +120,10 @@ static unsigned shrink_of(const eff_wanted *wanted)
     return shrink;
 }
 
-/* The rows or columns around at .. at + length that are decoded, of `all`. */
-static void widen(JDIMENSION *first, JDIMENSION *count, double at, double length, JDIMENSION all)
+/* The rows or columns around at .. at + length that are decoded, of `all`; `behind` of them follow. */
+static void widen(JDIMENSION *first, JDIMENSION *count, double at, double length, int behind, JDIMENSION all)
 {
-    double low = floor(at) - MARGIN, high = ceil(at + length) + MARGIN;
+    double low = floor(at) - MARGIN, high = ceil(at + length) + behind;
     *first = low > 0.0 ? (JDIMENSION)low : 0;
     *count = (high < all ? (JDIMENSION)high : all) - *first;
 }
@@ -138,8 +139,8 @@ static JDIMENSION start_part(decoder *d)
     double shrink = jpeg->scale_denom;
     eff_box box = {part.y / shrink, part.x / shrink, part.height / shrink, part.width / shrink};
     JDIMENSION top, rows, left, columns;
-    widen(&top, &rows, box.y, box.height, jpeg->output_height);
-    widen(&left, &columns, box.x, box.width, jpeg->output_width);
+    widen(&top, &rows, box.y, box.height, 0, jpeg->output_height);
+    widen(&left, &columns, box.x, box.width, MARGIN, jpeg->output_width);
     if (columns < jpeg->output_width) jpeg_crop_scanline(jpeg, &left, &columns); /* makes both fit blocks */
     if (top > 0) jpeg_skip_scanlines(jpeg, top);
     *d->box = (eff_box){box.y - top, box.x - left, box.height, box.width};

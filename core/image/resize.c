@@ -210,7 +210,8 @@ static int axis_stride(eff_filter filter, int out, double in)
 
 static size_t axis_words(eff_filter filter, int out, double in)
 {
-    return (size_t)out * (2 + (size_t)axis_stride(filter, out, in));
+    size_t blocks = ((size_t)out + EFF_TAP_BLOCK - 1) / EFF_TAP_BLOCK;
+    return 2 * (size_t)out + blocks * EFF_TAP_BLOCK * (size_t)axis_stride(filter, out, in);
 }
 
 static int32_t to_fixed(double weight)
@@ -231,13 +232,15 @@ static eff_taps make_axis(int32_t *memory, eff_filter filter, int out, span in, 
         if (low < 0) low = 0;
         if (high > in.count) high = in.count;
         int place = place_of(i, out, mirrored);
+        int32_t *weights = eff_taps_of(&a, place);
         a.first[place] = low;
         a.count[place] = high - low;
         for (int k = 0; k < high - low; k++) sum += weigh((k + low - center + 0.5) * inverse);
         for (int k = 0; k < high - low; k++) {
             double weight = weigh((k + low - center + 0.5) * inverse);
-            a.weight[(size_t)place * a.stride + k] = to_fixed(sum != 0.0 ? weight / sum : weight);
+            weights[k * EFF_TAP_BLOCK] = to_fixed(sum != 0.0 ? weight / sum : weight);
         }
+        for (int k = high - low; k < a.stride; k++) weights[k * EFF_TAP_BLOCK] = 0;
     }
     return a;
 }
@@ -260,7 +263,7 @@ static void across_then_down(eff_image *out, const passes *p)
         kernels->filter_row(p->between + y * row, p->in + y * p->stride, &p->across, out->width, p->row_bytes);
     for (int y = 0; y < out->height; y++)
         kernels->filter_column(out->pixels + y * row, p->between + p->down.first[y] * row, row, row,
-                               p->down.weight + (size_t)y * p->down.stride, p->down.count[y]);
+                               eff_taps_of(&p->down, y), p->down.count[y]);
 }
 
 static void down_then_across(eff_image *out, const passes *p, int columns)
@@ -269,7 +272,7 @@ static void down_then_across(eff_image *out, const passes *p, int columns)
     size_t row = (size_t)columns * 3;
     for (int y = 0; y < out->height; y++) {
         kernels->filter_column(p->between, p->in + p->down.first[y] * p->stride, row, p->stride,
-                               p->down.weight + (size_t)y * p->down.stride, p->down.count[y]);
+                               eff_taps_of(&p->down, y), p->down.count[y]);
         kernels->filter_row(out->pixels + (size_t)y * out->width * 3, p->between, &p->across, out->width, row);
     }
 }

@@ -12,15 +12,21 @@ typedef struct eff_between {
     float weight;
 } eff_between;
 
+enum { EFF_TAP_BITS = 32 - 8 - 2, EFF_TAP_BLOCK = 4 };
+
 /* Where output pixels come from, of a filter with fixed-point weights: output i sums pixels first[i] ..
- * first[i] + count[i] - 1 with weight[i * stride + k] */
+ * first[i] + count[i] - 1. The weights of EFF_TAP_BLOCK outputs are interleaved. */
 typedef struct eff_taps {
     int32_t *first, *count;
-    int32_t *weight; /* in units of 1 / 2^EFF_TAP_BITS */
+    int32_t *weight; /* [outputs / EFF_TAP_BLOCK][stride][EFF_TAP_BLOCK], in 1 / 2^EFF_TAP_BITS; 0 beyond the count */
     int stride;
 } eff_taps;
 
-enum { EFF_TAP_BITS = 32 - 8 - 2 };
+/* Output i's weight of tap k is at [k * EFF_TAP_BLOCK]. */
+static inline int32_t *eff_taps_of(const eff_taps *taps, int i)
+{
+    return taps->weight + (size_t)(i / EFF_TAP_BLOCK) * taps->stride * EFF_TAP_BLOCK + i % EFF_TAP_BLOCK;
+}
 
 typedef struct eff_pixel_kernels {
     /* out [width][3]: bilinear between the rows top and bottom of row_bytes bytes; `down` is the weight of bottom. The
@@ -29,7 +35,7 @@ typedef struct eff_pixel_kernels {
                          int width, size_t row_bytes);
     /* out [width][3], rounded: each pixel a weighted sum of some of in's, which has row_bytes bytes */
     void (*filter_row)(uint8_t *out, const uint8_t *in, const eff_taps *columns, int width, size_t row_bytes);
-    /* out [n], rounded: the weighted sum of `count` rows of n bytes that lie `stride` bytes apart */
+    /* out [n], rounded: the sum of `count` rows of n bytes that lie `stride` bytes apart, with weights as of eff_taps_of */
     void (*filter_column)(uint8_t *out, const uint8_t *in, size_t n, size_t stride, const int32_t *weight, int count);
     /* out [n] = in, clipped to 0 .. 255, the fraction cut off; NaN is 0 */
     void (*cut_to_bytes)(uint8_t *out, const float *in, size_t n);

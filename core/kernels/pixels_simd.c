@@ -122,39 +122,78 @@ static uint8_t from_fixed(int32_t sum)
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-typedef uint8_t four_bytes __attribute__((vector_size(4)));
-typedef int32_t four __attribute__((vector_size(16)));
-
 static void filter_pixel(uint8_t *out, const uint8_t *pixel, const int32_t *weight, int count)
 {
     int32_t r = 1 << (EFF_TAP_BITS - 1), g = r, b = r;
-    for (int k = 0; k < count; k++, pixel += 3) {
-        r += pixel[0] * weight[k];
-        g += pixel[1] * weight[k];
-        b += pixel[2] * weight[k];
+    for (int k = 0; k < count; k++, pixel += 3, weight += EFF_TAP_BLOCK) {
+        r += pixel[0] * *weight;
+        g += pixel[1] * *weight;
+        b += pixel[2] * *weight;
     }
     out[0] = from_fixed(r);
     out[1] = from_fixed(g);
     out[2] = from_fixed(b);
 }
 
+/* Each of the first GROUPS weights for a whole group */
+VEC_INLINE veci spread(const int32_t *weight)
+{
+#if VEC_BYTES == 64
+    const __m512i from = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+    return (veci)_mm512_permutexvar_epi32(from, _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)weight)));
+#elif VEC_BYTES == 32
+    const __m256i from = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
+    __m128i two = _mm_loadl_epi64((const __m128i *)weight);
+    return (veci)_mm256_permutevar8x32_epi32(_mm256_castsi128_si256(two), from);
+#else
+    return (veci){0} + *weight;
+#endif
+}
+
+/* Writes VL bytes: the groups without their last bytes, and as many bytes that mean nothing */
+VEC_INLINE void store_pixels(uint8_t *out, bytes groups)
+{
+#if VEC_BYTES == 64
+    groups = __builtin_shuffle(groups, (bytes){0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 3, 7, 11, 15});
+#elif VEC_BYTES == 32
+    uint64_t both = (uint64_t)groups;
+    groups = (bytes)((both & 0xFFFFFF) | (both >> 8 & 0xFFFFFF000000));
+#endif
+    *(bytes_in_memory *)out = groups;
+}
+
+/* The most pixels that one of the outputs sums; 0 where a group's stranger would lie outside of the row */
+static int taps_in_row(const eff_taps *columns, int x, size_t row_bytes)
+{
+    int most = 0, end = 0;
+    for (int i = x; i < x + GROUPS; i++) most = columns->count[i] > most ? columns->count[i] : most;
+    for (int i = x; i < x + GROUPS; i++) end = columns->first[i] + most > end ? columns->first[i] + most : end;
+    return (size_t)end * 3 + 1 <= row_bytes ? most : 0;
+}
+
 static void filter_row(uint8_t *out, const uint8_t *in, const eff_taps *columns, int width, size_t row_bytes)
 {
-    for (int x = 0; x < width; x++, out += 3) {
-        const uint8_t *pixel = in + (size_t)columns->first[x] * 3;
-        const int32_t *weight = columns->weight + (size_t)x * columns->stride;
-        int count = columns->count[x];
-        if ((size_t)(columns->first[x] + count) * 3 + 1 > row_bytes) {
-            filter_pixel(out, pixel, weight, count);
+    enum { ROOM = (VL + 2) / 3 }; /* pixels that a store of VL bytes touches */
+    for (int x = 0; x < width; x += GROUPS) {
+        int count = x + ROOM <= width ? taps_in_row(columns, x, row_bytes) : 0;
+        if (count == 0) {
+            for (int i = x; i < width && i < x + GROUPS; i++)
+                filter_pixel(out + 3 * i, in + (size_t)columns->first[i] * 3, eff_taps_of(columns, i), columns->count[i]);
             continue;
         }
-        four sum = (four){0} + (1 << (EFF_TAP_BITS - 1));
-        for (int k = 0; k < count; k++, pixel += 3) {
-            four_bytes p;
-            memcpy(&p, pixel, 4);
-            sum += __builtin_convertvector(p, four) * weight[k];
+        const int32_t *weight = eff_taps_of(columns, x);
+        veci sum = (veci){0} + (1 << (EFF_TAP_BITS - 1));
+        const uint8_t *pixel[GROUPS];
+        for (int i = 0; i < GROUPS; i++) pixel[i] = in + (size_t)columns->first[x + i] * 3;
+        for (int k = 0; k < count; k++, weight += EFF_TAP_BLOCK) {
+            uint32_t p[GROUPS];
+            bytes b;
+#pragma GCC unroll 4
+            for (int i = 0; i < GROUPS; i++) p[i] = four_at(pixel[i] + 3 * k);
+            memcpy(&b, p, sizeof b);
+            sum += widen(b) * spread(weight);
         }
-        for (int c = 0; c < 3; c++) out[c] = from_fixed(sum[c]);
+        store_pixels(out + 3 * x, narrow(sum >> EFF_TAP_BITS));
     }
 }
 
@@ -162,7 +201,8 @@ static void filter_row(uint8_t *out, const uint8_t *in, const eff_taps *columns,
 VEC_INLINE void filter_some(uint8_t *out, const uint8_t *in, size_t stride, const int32_t *weight, int count)
 {
     veci sum = (veci){0} + (1 << (EFF_TAP_BITS - 1));
-    for (int k = 0; k < count; k++, in += stride) sum += widen(*(const bytes_in_memory *)in) * weight[k];
+    for (int k = 0; k < count; k++, in += stride)
+        sum += widen(*(const bytes_in_memory *)in) * weight[k * EFF_TAP_BLOCK];
     *(bytes_in_memory *)out = narrow(sum >> EFF_TAP_BITS);
 }
 
@@ -172,7 +212,7 @@ static void filter_column(uint8_t *out, const uint8_t *in, size_t n, size_t stri
     for (; i + VL <= n; i += VL) filter_some(out + i, in + i, stride, weight, count);
     for (; i < n; i++) {
         int32_t sum = 1 << (EFF_TAP_BITS - 1);
-        for (int k = 0; k < count; k++) sum += in[(size_t)k * stride + i] * weight[k];
+        for (int k = 0; k < count; k++) sum += in[(size_t)k * stride + i] * weight[k * EFF_TAP_BLOCK];
         out[i] = from_fixed(sum);
     }
 }

@@ -9,12 +9,13 @@ local effv2 = require "effv2"
 
 local cfg = effv2.config {
     data = effv2.config.optional "string", image = 128, randaugment = 0, workers = 1, batch = 32, epochs = 7, scaled = true,
-    cache_mb = 0,
+    filter = "pil_bilinear", cache_mb = 0,
     help = {
         "Times the loader of training.",
         data = "a folder of pictures, with or without class folders, or another data set, such as shards",
         randaugment = "magnitude of RandAugment's two operations; 0: none",
         workers = "threads", epochs = "timed passes over the pictures",
+        filter = "of the resize; pil_bilinear is what torchvision does, tf_bilinear the released code of the paper",
         cache_mb = "megabytes of memory for decoded pictures, see effv2.data.open",
         scaled = "decode JPEGs at a fraction of their size where that suffices",
     },
@@ -29,24 +30,35 @@ local source = pictures and #pictures > 0 and pictures or effv2.data.training(cf
 if cfg.cache_mb > 0 then
     source = source:cached(cfg.cache_mb)
 end
-local pipeline = effv2.augment.train {
-    size = cfg.image, scaled = cfg.scaled,
-    randaugment = cfg.randaugment > 0 and { n = 2, magnitude = cfg.randaugment } or nil,
+-- The crops are torchvision's, as the peers draw them.
+local steps = effv2.augment.steps
+local list = {
+    size = cfg.image,
+    steps.random_crop { rule = "pil", area = { 0.08, 1 }, fallback = "center", tries = 10 },
+    steps.resize { filter = cfg.filter, scaled = cfg.scaled },
+    steps.flip {},
+}
+if cfg.randaugment > 0 then
+    list[#list + 1] = steps.randaugment { n = 2, magnitude = cfg.randaugment }
+end
+list[#list + 1] = steps.normalise()
+local pipeline = effv2.augment.pipeline(list)
+
+local loader = effv2.data.loader {
+    source = source, pipeline = pipeline, batch_size = cfg.batch, workers = cfg.workers, prefetch = 4,
 }
 
+local function take()
+    local batch = loader:next()
+    return batch and batch.count
+end
+
 local function time_epoch(epoch)
-    local loader = effv2.data.loader {
-        source = source, pipeline = pipeline, batch_size = cfg.batch, epoch = epoch, workers = cfg.workers, prefetch = 4,
-    }
     local began, count = effv2.clock(), 0
-    local function take()
-        local batch = loader:next()
-        return batch and batch.count
-    end
+    loader:batches { epoch = epoch }
     for n in effv2.step, take do -- as training takes them: a batch's memory serves the next one
         count = count + n
     end
-    loader:close()
     return count / (effv2.clock() - began)
 end
 
@@ -55,6 +67,7 @@ local rates = {}
 for epoch = 1, cfg.epochs do
     rates[epoch] = time_epoch(epoch)
 end
+loader:close()
 table.sort(rates)
 print(effv2.json_encode {
     images_per_s = rates[math.ceil(#rates / 2)], slowest = rates[1], fastest = rates[#rates], pictures = source:size(),

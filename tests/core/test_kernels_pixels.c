@@ -105,11 +105,10 @@ static void draw_weights(int32_t *weight, int count, eff_rng *rng)
 {
     const int32_t one = 1 << EFF_TAP_BITS;
     int32_t left = one;
-    for (int k = 0; k + 1 < count; k++) {
-        weight[k] = (int32_t)(eff_rng_range(rng, -0.3, 0.5) * one);
-        left -= weight[k];
+    for (int k = 0; k < MOST_TAPS; k++, weight += EFF_TAP_BLOCK) {
+        *weight = k >= count ? 0 : k == count - 1 ? left : (int32_t)(eff_rng_range(rng, -0.3, 0.5) * one);
+        left -= *weight;
     }
-    weight[count - 1] = left;
 }
 
 static void test_filters(void **state)
@@ -123,12 +122,12 @@ static void test_filters(void **state)
             const eff_pixel_kernels *k = v->kernels;
             int pixels = MOST_TAPS + (int)eff_rng_below(&rng, MOST);
             size_t row = 3 * (size_t)pixels, n = 3 * (size_t)width;
-            int32_t first[MOST], count[MOST], weight[MOST * MOST_TAPS];
+            int32_t first[MOST], count[MOST], weight[(MOST + EFF_TAP_BLOCK) * MOST_TAPS];
             eff_taps taps = {first, count, weight, MOST_TAPS};
             for (int i = 0; i < width; i++) {
                 count[i] = 1 + (int)eff_rng_below(&rng, MOST_TAPS);
                 first[i] = i % 3 == 0 ? pixels - count[i] : (int)eff_rng_below(&rng, pixels - count[i] + 1);
-                draw_weights(weight + i * MOST_TAPS, count[i], &rng);
+                draw_weights(eff_taps_of(&taps, i), count[i], &rng);
             }
             uint8_t *in = random_bytes(row, (uint64_t)width), *got = malloc(n), *want = malloc(n);
             reference()->filter_row(want, in, &taps, width, row);

@@ -27,10 +27,10 @@ static void filter_row(uint8_t *out, const uint8_t *in, const eff_taps *columns,
     (void)row_bytes;
     for (int x = 0; x < width; x++, out += 3) {
         const uint8_t *pixel = in + (size_t)columns->first[x] * 3;
-        const int32_t *weight = columns->weight + (size_t)x * columns->stride;
+        const int32_t *weight = eff_taps_of(columns, x);
         for (int c = 0; c < 3; c++) {
             int32_t sum = 1 << (EFF_TAP_BITS - 1);
-            for (int k = 0; k < columns->count[x]; k++) sum += pixel[3 * k + c] * weight[k];
+            for (int k = 0; k < columns->count[x]; k++) sum += pixel[3 * k + c] * weight[k * EFF_TAP_BLOCK];
             out[c] = from_fixed(sum);
         }
     }
@@ -40,7 +40,7 @@ static void filter_column(uint8_t *out, const uint8_t *in, size_t n, size_t stri
 {
     for (size_t i = 0; i < n; i++) {
         int32_t sum = 1 << (EFF_TAP_BITS - 1);
-        for (int k = 0; k < count; k++) sum += in[(size_t)k * stride + i] * weight[k];
+        for (int k = 0; k < count; k++) sum += in[(size_t)k * stride + i] * weight[k * EFF_TAP_BLOCK];
         out[i] = from_fixed(sum);
     }
 }

@@ -130,10 +130,12 @@ static eff_status resize_bilinear(float *out, int height, int width, const eff_i
     eff_between *rows = (eff_between *)resizer->weights.data, *columns = rows + height;
     find_between(rows, height, down, 1, false);
     find_between(columns, width, across, 3, mirrored);
-    for (int y = 0; y < height; y++)
-        kernels->bilinear_row(out + (size_t)y * width * 3, pixel_at(in, down.first + rows[y].left, across.first),
-                              pixel_at(in, down.first + rows[y].right, across.first), rows[y].weight, columns, width,
-                              (size_t)(in->width - across.first) * 3);
+    for (int y = 0; y < height; y++) {
+        const uint8_t *top = pixel_at(in, down.first + rows[y].left, across.first);
+        const uint8_t *bottom = pixel_at(in, down.first + rows[y].right, across.first);
+        size_t readable = (size_t)(in->pixels + eff_image_bytes(in) - bottom);
+        kernels->bilinear_row(out + (size_t)y * width * 3, top, bottom, rows[y].weight, columns, width, readable);
+    }
     return EFF_OK;
 }
 
@@ -210,8 +212,8 @@ static int axis_stride(eff_filter filter, int out, double in)
 
 static size_t axis_words(eff_filter filter, int out, double in)
 {
-    size_t blocks = ((size_t)out + EFF_TAP_BLOCK - 1) / EFF_TAP_BLOCK;
-    return 2 * (size_t)out + blocks * EFF_TAP_BLOCK * (size_t)axis_stride(filter, out, in);
+    size_t blocks = (size_t)eff_tap_blocks(out);
+    return 2 * (size_t)out + blocks * (2 + EFF_TAP_BLOCK * (size_t)axis_stride(filter, out, in));
 }
 
 static int32_t to_fixed(double weight)
@@ -225,7 +227,9 @@ static eff_taps make_axis(int32_t *memory, eff_filter filter, int out, span in, 
     double (*weigh)(double) = kernel_of(filter).weigh;
     double scale = in.length / out, stretch = scale < 1.0 ? 1.0 : scale;
     double support = filter_support(filter, out, in.length);
-    eff_taps a = {memory, memory + out, memory + 2 * (size_t)out, axis_stride(filter, out, in.length)};
+    int32_t *blocks = memory + 2 * (size_t)out, count = eff_tap_blocks(out);
+    eff_taps a = {.first = memory, .count = memory + out, .most = blocks, .furthest = blocks + count,
+                  .weight = blocks + 2 * (size_t)count, .stride = axis_stride(filter, out, in.length)};
     for (int i = 0; i < out; i++) {
         double center = (i + 0.5) * scale + in.at, sum = 0.0, inverse = 1.0 / stretch;
         int low = (int)(center - support + 0.5), high = (int)(center + support + 0.5);
@@ -242,14 +246,15 @@ static eff_taps make_axis(int32_t *memory, eff_filter filter, int out, span in, 
         }
         for (int k = high - low; k < a.stride; k++) weights[k * EFF_TAP_BLOCK] = 0;
     }
+    eff_taps_close(&a, out);
     return a;
 }
 
-/* A resize in two passes: the source's first pixel, its rows' distance and what is left of one, both axes, and memory for
- * what lies between. */
+/* A resize in two passes: the source's first pixel, its rows' distance, both axes, and memory for what lies between. */
 typedef struct passes {
     const uint8_t *in;
-    size_t stride, row_bytes;
+    const uint8_t *end; /* of the source */
+    size_t stride;
     eff_taps down, across;
     uint8_t *between;
 } passes;
@@ -259,8 +264,10 @@ static void across_then_down(eff_image *out, const passes *p)
     const eff_pixel_kernels *kernels = eff_pixel_kernels_now();
     size_t row = (size_t)out->width * 3;
     int last = out->height - 1, end_row = p->down.first[last] + p->down.count[last];
-    for (int y = p->down.first[0]; y < end_row; y++)
-        kernels->filter_row(p->between + y * row, p->in + y * p->stride, &p->across, out->width, p->row_bytes);
+    for (int y = p->down.first[0]; y < end_row; y++) {
+        const uint8_t *from = p->in + y * p->stride;
+        kernels->filter_row(p->between + y * row, from, &p->across, out->width, (size_t)(p->end - from));
+    }
     for (int y = 0; y < out->height; y++)
         kernels->filter_column(out->pixels + y * row, p->between + p->down.first[y] * row, row, row,
                                eff_taps_of(&p->down, y), p->down.count[y]);
@@ -299,7 +306,7 @@ eff_status eff_resize_bytes(eff_image *out, int height, int width, const eff_ima
     int32_t *memory = (int32_t *)resizer->weights.data;
     passes p = {.in = pixel_at(in, down.first, across.first),
                 .stride = (size_t)in->width * 3,
-                .row_bytes = (size_t)(in->width - across.first) * 3,
+                .end = in->pixels + eff_image_bytes(in),
                 .down = make_axis(memory, filter, height, down, false),
                 .across = make_axis(memory + down_words, filter, width, across, mirrored),
                 .between = resizer->rows.data};

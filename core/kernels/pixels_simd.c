@@ -93,18 +93,18 @@ static void bilinear_pixel(float *out, const uint8_t *top, const uint8_t *bottom
 }
 
 /* Whether the column's pixels may be read with the byte behind them */
-static bool has_stranger(const eff_between *at, size_t row_bytes)
+static bool has_stranger(const eff_between *at, size_t readable)
 {
-    return (size_t)at->left + 4 <= row_bytes && (size_t)at->right + 4 <= row_bytes;
+    return (size_t)at->left + 4 <= readable && (size_t)at->right + 4 <= readable;
 }
 
 static void bilinear_row(float *out, const uint8_t *top, const uint8_t *bottom, float down, const eff_between *columns,
-                         int width, size_t row_bytes)
+                         int width, size_t readable)
 {
     enum { ROOM = (VL + 2) / 3 }; /* pixels that a store of a vector touches */
     int x = 0, end = width;
-    while (end > 0 && !has_stranger(&columns[end - 1], row_bytes)) end--;
-    for (; x < end && !has_stranger(&columns[x], row_bytes); x++) bilinear_pixel(out + 3 * x, top, bottom, down, columns + x);
+    while (end > 0 && !has_stranger(&columns[end - 1], readable)) end--;
+    for (; x < end && !has_stranger(&columns[x], readable); x++) bilinear_pixel(out + 3 * x, top, bottom, down, columns + x);
     for (; x + GROUPS <= end && x + ROOM <= width; x += GROUPS) {
         const eff_between *at = columns + x;
         vec across = weights_of(at), a = gather(top, at, false), d = gather(bottom, at, false);
@@ -162,38 +162,97 @@ VEC_INLINE void store_pixels(uint8_t *out, bytes groups)
     *(bytes_in_memory *)out = groups;
 }
 
-/* The most pixels that one of the outputs sums; 0 where a group's stranger would lie outside of the row */
-static int taps_in_row(const eff_taps *columns, int x, size_t row_bytes)
+/* Taps that are read at once, and the bytes that this takes */
+#if VEC_BYTES == 16
+enum { TAPS = 1, TAP_BYTES = 4 };
+#else
+enum { TAPS = 5, TAP_BYTES = 16 };
+#endif
+
+/* The most taps of the block that output x is in; 0 where its pixels cannot be read together */
+static int block_taps(const eff_taps *columns, int x, size_t readable)
 {
-    int most = 0, end = 0;
-    for (int i = x; i < x + GROUPS; i++) most = columns->count[i] > most ? columns->count[i] : most;
-    for (int i = x; i < x + GROUPS; i++) end = columns->first[i] + most > end ? columns->first[i] + most : end;
-    return (size_t)end * 3 + 1 <= row_bytes ? most : 0;
+    int most = columns->most[x / EFF_TAP_BLOCK], last = columns->furthest[x / EFF_TAP_BLOCK] + (most - 1) / TAPS * TAPS;
+    return 3 * (size_t)last + TAP_BYTES <= readable ? most : 0;
 }
 
-static void filter_row(uint8_t *out, const uint8_t *in, const eff_taps *columns, int width, size_t row_bytes)
+/* From each of the places, TAP_BYTES bytes; and of them pixel k, as lanes. */
+#if VEC_BYTES == 64
+typedef __m512i taps_read;
+
+VEC_INLINE __m128i load_16(const uint8_t *p) { return _mm_loadu_si128((const __m128i *)p); }
+
+VEC_INLINE taps_read read_taps(const uint8_t *const place[GROUPS])
+{
+    __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(load_16(place[0])), load_16(place[1]), 1);
+    __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(load_16(place[2])), load_16(place[3]), 1);
+    return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+}
+
+VEC_INLINE veci tap_of(taps_read from, int k)
+{
+    const __m128i pick = _mm_setr_epi8(0, -128, -128, -128, 1, -128, -128, -128, 2, -128, -128, -128, -128, -128, -128, -128);
+    __m512i at = _mm512_broadcast_i32x4(_mm_add_epi8(pick, _mm_set1_epi8((char)(3 * k))));
+    return (veci)_mm512_shuffle_epi8(from, at);
+}
+#elif VEC_BYTES == 32
+typedef __m256i taps_read;
+
+VEC_INLINE taps_read read_taps(const uint8_t *const place[GROUPS])
+{
+    __m128i low = _mm_loadu_si128((const __m128i *)place[0]), high = _mm_loadu_si128((const __m128i *)place[1]);
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+}
+
+VEC_INLINE veci tap_of(taps_read from, int k)
+{
+    const __m128i pick = _mm_setr_epi8(0, -128, -128, -128, 1, -128, -128, -128, 2, -128, -128, -128, -128, -128, -128, -128);
+    __m256i at = _mm256_broadcastsi128_si256(_mm_add_epi8(pick, _mm_set1_epi8((char)(3 * k))));
+    return (veci)_mm256_shuffle_epi8(from, at);
+}
+#else
+typedef bytes taps_read;
+
+VEC_INLINE taps_read read_taps(const uint8_t *const place[GROUPS])
+{
+    bytes b;
+    memcpy(&b, place[0], sizeof b);
+    return b;
+}
+
+VEC_INLINE veci tap_of(taps_read from, int k)
+{
+    (void)k;
+    return widen(from);
+}
+#endif
+
+/* out [VL] bytes: GROUPS outputs of at most `count` taps each */
+VEC_INLINE void filter_group(uint8_t *out, const uint8_t *in, const eff_taps *columns, int x, int count)
+{
+    const int32_t *weight = eff_taps_of(columns, x);
+    veci sum = (veci){0} + (1 << (EFF_TAP_BITS - 1));
+    const uint8_t *place[GROUPS];
+    for (int i = 0; i < GROUPS; i++) place[i] = in + (size_t)columns->first[x + i] * 3;
+    for (int left = count; left > 0; left -= TAPS) {
+        taps_read read = read_taps(place);
+#pragma GCC unroll 5
+        for (int k = 0; k < TAPS && k < left; k++, weight += EFF_TAP_BLOCK) sum += tap_of(read, k) * spread(weight);
+        for (int i = 0; i < GROUPS; i++) place[i] += 3 * TAPS;
+    }
+    store_pixels(out, narrow(sum >> EFF_TAP_BITS));
+}
+
+static void filter_row(uint8_t *out, const uint8_t *in, const eff_taps *columns, int width, size_t readable)
 {
     enum { ROOM = (VL + 2) / 3 }; /* pixels that a store of VL bytes touches */
     for (int x = 0; x < width; x += GROUPS) {
-        int count = x + ROOM <= width ? taps_in_row(columns, x, row_bytes) : 0;
-        if (count == 0) {
+        int count = x + ROOM <= width ? block_taps(columns, x, readable) : 0;
+        if (count > 0)
+            filter_group(out + 3 * x, in, columns, x, count);
+        else
             for (int i = x; i < width && i < x + GROUPS; i++)
                 filter_pixel(out + 3 * i, in + (size_t)columns->first[i] * 3, eff_taps_of(columns, i), columns->count[i]);
-            continue;
-        }
-        const int32_t *weight = eff_taps_of(columns, x);
-        veci sum = (veci){0} + (1 << (EFF_TAP_BITS - 1));
-        const uint8_t *pixel[GROUPS];
-        for (int i = 0; i < GROUPS; i++) pixel[i] = in + (size_t)columns->first[x + i] * 3;
-        for (int k = 0; k < count; k++, weight += EFF_TAP_BLOCK) {
-            uint32_t p[GROUPS];
-            bytes b;
-#pragma GCC unroll 4
-            for (int i = 0; i < GROUPS; i++) p[i] = four_at(pixel[i] + 3 * k);
-            memcpy(&b, p, sizeof b);
-            sum += widen(b) * spread(weight);
-        }
-        store_pixels(out + 3 * x, narrow(sum >> EFF_TAP_BITS));
     }
 }
 

@@ -122,13 +122,14 @@ static void test_filters(void **state)
             const eff_pixel_kernels *k = v->kernels;
             int pixels = MOST_TAPS + (int)eff_rng_below(&rng, MOST);
             size_t row = 3 * (size_t)pixels, n = 3 * (size_t)width;
-            int32_t first[MOST], count[MOST], weight[(MOST + EFF_TAP_BLOCK) * MOST_TAPS];
-            eff_taps taps = {first, count, weight, MOST_TAPS};
+            int32_t first[MOST], count[MOST], most[MOST], furthest[MOST], weight[(MOST + EFF_TAP_BLOCK) * MOST_TAPS];
+            eff_taps taps = {first, count, most, furthest, weight, MOST_TAPS};
             for (int i = 0; i < width; i++) {
                 count[i] = 1 + (int)eff_rng_below(&rng, MOST_TAPS);
                 first[i] = i % 3 == 0 ? pixels - count[i] : (int)eff_rng_below(&rng, pixels - count[i] + 1);
                 draw_weights(eff_taps_of(&taps, i), count[i], &rng);
             }
+            eff_taps_close(&taps, width);
             uint8_t *in = random_bytes(row, (uint64_t)width), *got = malloc(n), *want = malloc(n);
             reference()->filter_row(want, in, &taps, width, row);
             k->filter_row(got, in, &taps, width, row);

@@ -2,9 +2,9 @@
 #include "kernels/variants.h"
 
 static void bilinear_row(float *out, const uint8_t *top, const uint8_t *bottom, float down, const eff_between *columns,
-                         int width, size_t row_bytes)
+                         int width, size_t readable)
 {
-    (void)row_bytes;
+    (void)readable;
     for (int x = 0; x < width; x++, out += 3) {
         int left = columns[x].left, right = columns[x].right;
         float across = columns[x].weight;
@@ -22,9 +22,9 @@ static uint8_t from_fixed(int32_t sum)
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-static void filter_row(uint8_t *out, const uint8_t *in, const eff_taps *columns, int width, size_t row_bytes)
+static void filter_row(uint8_t *out, const uint8_t *in, const eff_taps *columns, int width, size_t readable)
 {
-    (void)row_bytes;
+    (void)readable;
     for (int x = 0; x < width; x++, out += 3) {
         const uint8_t *pixel = in + (size_t)columns->first[x] * 3;
         const int32_t *weight = eff_taps_of(columns, x);

@@ -44,7 +44,7 @@ local peers = {}
 for i, name in ipairs(cfg.peers) do
     peers[i] = { name = name, command = command_of(name) }
 end
-local own = ("%s%s %sloader.lua workers=1 %s"):format(bound, quoted(runs.program()), quoted(here), words)
+local own = ("%s%s %sloader.lua workers=1 like=torchvision %s"):format(bound, quoted(runs.program()), quoted(here), words)
 local found = runs.alternate(own, peers, cfg.rounds, function(round, name, ours, theirs)
     print(("round %d  %-14s  effv2 %7.1f  peer %7.1f img/s  ratio %.2f"):format(round, name, ours.images_per_s,
         theirs.images_per_s, ours.images_per_s / theirs.images_per_s))

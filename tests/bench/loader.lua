@@ -9,13 +9,14 @@ local effv2 = require "effv2"
 
 local cfg = effv2.config {
     data = effv2.config.optional "string", image = 128, randaugment = 0, workers = 1, batch = 32, epochs = 7, scaled = true,
-    filter = "pil_bilinear", cache_mb = 0,
+    like = effv2.config.choice("training", { "training", "torchvision" }), cache_mb = 0,
     help = {
         "Times the loader of training.",
         data = "a folder of pictures, with or without class folders, or another data set, such as shards",
         randaugment = "magnitude of RandAugment's two operations; 0: none",
         workers = "threads", epochs = "timed passes over the pictures",
-        filter = "of the resize; pil_bilinear is what torchvision does, tf_bilinear the released code of the paper",
+        like = "training: augment.train, which crops and resizes as the paper's released code; torchvision: its crops and its "
+            .. "antialiased resize, for comparisons",
         cache_mb = "megabytes of memory for decoded pictures, see effv2.data.open",
         scaled = "decode JPEGs at a fraction of their size where that suffices",
     },
@@ -30,19 +31,22 @@ local source = pictures and #pictures > 0 and pictures or effv2.data.training(cf
 if cfg.cache_mb > 0 then
     source = source:cached(cfg.cache_mb)
 end
--- The crops are torchvision's, as the peers draw them.
-local steps = effv2.augment.steps
-local list = {
-    size = cfg.image,
-    steps.random_crop { rule = "pil", area = { 0.08, 1 }, fallback = "center", tries = 10 },
-    steps.resize { filter = cfg.filter, scaled = cfg.scaled },
-    steps.flip {},
-}
-if cfg.randaugment > 0 then
-    list[#list + 1] = steps.randaugment { n = 2, magnitude = cfg.randaugment }
+local steps, magnitude = effv2.augment.steps, cfg.randaugment > 0 and cfg.randaugment or nil
+
+local function torchvision()
+    local policy = magnitude and steps.randaugment { n = 2, magnitude = magnitude } or nil
+    return effv2.augment.pipeline {
+        size = cfg.image,
+        steps.random_crop { rule = "pil", area = { 0.08, 1 }, fallback = "center", tries = 10 },
+        steps.resize { filter = "pil_bilinear", scaled = cfg.scaled },
+        steps.flip {},
+        policy or steps.normalise(),
+        policy and steps.normalise(),
+    }
 end
-list[#list + 1] = steps.normalise()
-local pipeline = effv2.augment.pipeline(list)
+
+local pipeline = cfg.like == "torchvision" and torchvision()
+    or effv2.augment.train { size = cfg.image, scaled = cfg.scaled, randaugment = magnitude }
 
 local loader = effv2.data.loader {
     source = source, pipeline = pipeline, batch_size = cfg.batch, workers = cfg.workers, prefetch = 4,

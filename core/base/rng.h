@@ -17,7 +17,8 @@ typedef enum eff_rng_purpose {
     EFF_RNG_DROPOUT,  /* dropout and drop-path masks */
     EFF_RNG_SYNTHETIC, /* the built-in data set */
     EFF_RNG_SCHEDULE, /* random image sizes */
-    EFF_RNG_SPLIT     /* train/val split by ratio */
+    EFF_RNG_SPLIT,    /* train/val split by ratio */
+    EFF_RNG_SEARCH    /* one parameter of one trial of a study */
 } eff_rng_purpose;
 
 typedef struct eff_rng {

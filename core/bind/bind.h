@@ -91,6 +91,8 @@ void eff_open_profile(lua_State *L);
 void eff_open_optim(lua_State *L);
 void eff_open_io(lua_State *L);
 void eff_open_json(lua_State *L);
+void eff_open_database(lua_State *L);
+void eff_open_process(lua_State *L);
 void eff_open_image(lua_State *L);
 void eff_open_source(lua_State *L);
 void eff_open_augment(lua_State *L);

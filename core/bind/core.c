@@ -21,6 +21,8 @@ int luaopen_effv2_core(lua_State *L)
     eff_open_optim(L);
     eff_open_io(L);
     eff_open_json(L);
+    eff_open_database(L);
+    eff_open_process(L);
     eff_open_image(L);
     eff_open_source(L);
     eff_open_augment(L);

@@ -2,6 +2,7 @@
 #include "bind/bind.h"
 
 #include <string.h>
+#include <xxhash.h>
 
 static uint64_t user_seed, user_streams;
 
@@ -196,11 +197,23 @@ static int random_share(lua_State *L)
     return 1;
 }
 
+/* random_parameter(seed, trial, name): the number in [0, 1) behind a parameter of a trial of a study */
+static int random_parameter(lua_State *L)
+{
+    eff_rng rng;
+    size_t bytes;
+    const char *name = luaL_checklstring(L, 3, &bytes);
+    eff_rng_start(&rng, (uint64_t)eff_check_int(L, 1, "random_parameter: seed"), EFF_RNG_SEARCH,
+                  (uint64_t)eff_check_int(L, 2, "random_parameter: trial"), XXH3_64bits(name, bytes));
+    lua_pushnumber(L, eff_rng_uniform(&rng));
+    return 1;
+}
+
 void eff_open_make(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"zeros", zeros}, {"ones", ones}, {"full", full}, {"from_bytes", from_bytes}, {"randn", randn}, {"rand", rand_uniform},
         {"arange", arange}, {"tensor", tensor}, {"manual_seed", manual_seed}, {"seed_step", seed_step},
-        {"random_share", random_share}, {NULL, NULL}};
+        {"random_share", random_share}, {"random_parameter", random_parameter}, {NULL, NULL}};
     luaL_register(L, NULL, functions);
 }

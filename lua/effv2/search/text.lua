@@ -1,0 +1,61 @@
+--- Numbers, parameters and tables as studies show them.
+local text = {}
+
+--- A value in few characters.
+function text.value(value)
+    if type(value) == "number" then
+        return value == math.floor(value) and math.abs(value) < 1e15 and ("%.0f"):format(value) or ("%.4g"):format(value)
+    end
+    return type(value) == "table" and require("effv2.core").json_encode(value) or tostring(value)
+end
+
+function text.sorted_names(t)
+    local names = {}
+    for name in pairs(t) do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    return names
+end
+
+--- "act=relu lr=0.01", by name.
+function text.parameters(parameters)
+    local parts = {}
+    for i, name in ipairs(text.sorted_names(parameters)) do
+        parts[i] = ("%s=%s"):format(name, text.value(parameters[name]))
+    end
+    return table.concat(parts, " ")
+end
+
+--- "0.91 ± 0.02", without the deviation where there is one value only; "-" for none.
+function text.mean(mean, deviation)
+    if not mean then
+        return "-"
+    end
+    return deviation and ("%.5g ± %.2g"):format(mean, deviation) or ("%.5g"):format(mean)
+end
+
+local function width(cell)
+    return select(2, cell:gsub("[^\128-\191]", "")) -- characters of UTF-8, not bytes
+end
+
+--- A list of rows, each a list of texts, as lines with aligned columns; columns in `left` begin at the left.
+function text.columns(rows, left)
+    local widths, lines = {}, {}
+    for _, row in ipairs(rows) do
+        for i, cell in ipairs(row) do
+            widths[i] = math.max(widths[i] or 0, width(cell))
+        end
+    end
+    for n, row in ipairs(rows) do
+        local cells = {}
+        for i, cell in ipairs(row) do
+            local space = (" "):rep(widths[i] - width(cell))
+            cells[i] = left[i] and cell .. space or space .. cell
+        end
+        lines[n] = table.concat(cells, "  "):gsub("%s+$", "")
+    end
+    return table.concat(lines, "\n")
+end
+
+return text

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -147,6 +148,15 @@ static int is_terminal(lua_State *L)
     return 1;
 }
 
+/* terminal_width([file]): columns of the terminal behind a file descriptor; nil where there is none */
+static int terminal_width(lua_State *L)
+{
+    struct winsize size;
+    if (ioctl((int)luaL_optnumber(L, 1, 2), TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 0;
+    lua_pushnumber(L, size.ws_col);
+    return 1;
+}
+
 static int process_id(lua_State *L)
 {
     lua_pushnumber(L, (double)getpid());
@@ -167,6 +177,6 @@ void eff_open_system(lua_State *L)
         {"set_threads", set_threads}, {"threads", get_threads}, {"use_isa", use_isa}, {"info", info}, {"memory", memory},
         {"memory_trim", memory_trim}, {"memory_reset_peak", memory_reset_peak}, {"clock", clock_seconds},
         {"interrupted", interrupted}, {"take_interrupt", take_interrupt}, {"hold_interrupts", hold_interrupts}, {"is_terminal", is_terminal},
-        {"process_id", process_id}, {"host_name", host_name}, {NULL, NULL}};
+        {"terminal_width", terminal_width}, {"process_id", process_id}, {"host_name", host_name}, {NULL, NULL}};
     luaL_register(L, NULL, functions);
 }

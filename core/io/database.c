@@ -69,7 +69,8 @@ static int set_up(eff_database *database, bool read_only)
     sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    int code = read_only ? SQLITE_OK : use_log(database);
+    /* a reader that may write nothing at all could not tidy up the log's files */
+    int code = read_only ? execute(database, "PRAGMA query_only = ON") : use_log(database);
     if (code != SQLITE_OK) return code;
     return execute(database, "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA user_version");
 }
@@ -84,8 +85,7 @@ eff_status eff_database_open(eff_database **database, const char *path, bool rea
         free(new);
         return eff_fail(EFF_E_MEMORY, "%s: no memory to open it", path);
     }
-    int flags = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-    int code = sqlite3_open_v2(path, &new->handle, flags, NULL);
+    int code = sqlite3_open_v2(path, &new->handle, SQLITE_OPEN_READWRITE | (read_only ? 0 : SQLITE_OPEN_CREATE), NULL);
     if (code == SQLITE_OK) code = set_up(new, read_only);
     if (code != SQLITE_OK) {
         eff_status status = fail(new, code);

@@ -10,7 +10,7 @@ local Board = {}
 Board.__index = Board
 
 local DRAW_EVERY = 0.5 -- seconds, on a terminal
-local WIDTH = 110
+local WIDTH = 110      -- characters, where the terminal does not say
 
 --- @param sweep what coordinator.run was given
 function board.new(sweep)
@@ -92,7 +92,10 @@ function Board:lines()
         }
     end
     local counts, left = self:counts()
-    return ("%s\n%s\n%s  ETA %s"):format(text.columns(rows, { [6] = true }), best_text(self.sweep), counts,
+    if counts ~= self.counted then
+        self.counted, self.best = counts, best_text(self.sweep)
+    end
+    return ("%s\n%s\n%s  ETA %s"):format(text.columns(rows, { [6] = true }), self.best, counts,
         duration(self:remaining(left)))
 end
 
@@ -104,8 +107,9 @@ function Board:show()
     end
     self:clear()
     self.shown = now
+    local width = (core.terminal_width() or WIDTH + 1) - 1
     for line in (self:lines() .. "\n"):gmatch "(.-)\n" do
-        io.stderr:write(line:sub(1, WIDTH), "\n")
+        io.stderr:write(text.cut(line, width), "\n")
         self.drawn = self.drawn + 1
     end
 end

@@ -154,8 +154,10 @@ function Coordinator:loop()
             look_again = core.clock() + IDLE
             done = self:is_done()
         end
-        self.board:show()
-        core.sleep(done and 0 or PAUSE)
+        if not done then
+            self.board:show()
+            core.sleep(PAUSE)
+        end
     end
 end
 

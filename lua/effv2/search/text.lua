@@ -35,6 +35,17 @@ function text.mean(mean, deviation)
     return deviation and ("%.5g ± %.2g"):format(mean, deviation) or ("%.5g"):format(mean)
 end
 
+--- The first n characters of a text.
+function text.cut(line, n)
+    for at in line:gmatch "()[^\128-\191]" do -- where a character of UTF-8 begins
+        if n == 0 then
+            return line:sub(1, at - 1)
+        end
+        n = n - 1
+    end
+    return line
+end
+
 local function width(cell)
     return select(2, cell:gsub("[^\128-\191]", "")) -- characters of UTF-8, not bytes
 end

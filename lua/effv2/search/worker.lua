@@ -69,6 +69,8 @@ function Trial:report(epoch, value, metrics)
     end
     if self.stopper:should_stop(self.curve, peers, self.maximize) then
         error(stop, 0)
+    elseif core.interrupted() then
+        error("interrupted", 0)
     end
 end
 

@@ -140,13 +140,13 @@ local function name_text(topic)
     local path = topic:gsub("^effv2%.", ""):gsub(":", ".")
     local last = path:match "[^.]*$"
     local operation, layer = find_record(core.op_records(), last), find_record(core.layer_records(), last)
-    local module, name = path:match "^([%w_]+)%.([%w_]+)$"
+    local module, name = path:match "^([%w_.]+)%.([%w_]+)$"
     if operation and path == last then
         return operation_text(operation)
     elseif layer then
         return layer_text(layer)
     elseif module then
-        return member_text(module, name) or (operation and operation_text(operation))
+        return member_text(module, name) or (operation and operation_text(operation)) or module_text(path)
     end
     return path:match "^[%w_]+$" and module_text(path)
 end

@@ -30,6 +30,8 @@ describe("help", function()
     it("explains modules by their heads and lists what is in them", function()
         explains("config", "The configuration of a recipe", "\n\n  choice, ", "optional, origins")
         explains(require "effv2.config", "The configuration of a recipe")
+        explains("search.study", "effv2.search.study\n  A study: many trials of an objective")
+        explains("search.space.log", "effv2.search.space.log(low, high, points)", "whose logarithm is uniform")
     end)
 
     it("has an overview, and a hint for what it does not know", function()

@@ -211,7 +211,8 @@ describe("a study", function()
             assert(effv2.write_file(folder .. "/neighbour.lua", "return 40"))
             assert(effv2.write_file(folder .. "/objective.lua",
                 "local base = require 'neighbour' return function(trial) trial:report(1, base) return base + trial.params.x end"))
-            local files = write_study(folder, ("space = { x = 2 }, trials = 1, objective = %q"):format(folder .. "/objective.lua"))
+            local objective = folder .. "/objective.lua"
+            local files = write_study(folder, ("space = { x = 2 }, trials = 1, objective = %q"):format(objective))
             local code, output = run(files)
             assert.is_equal(0, code, output)
             assert.is_equal(42, trials_of(files)[1].value)
@@ -318,11 +319,11 @@ describe("a sweep that is killed", function()
     it("shares its trials with a second coordinator, also when one of them dies", function()
         support.in_folder(function(folder)
             local files = write_study(folder, NOTING:format(60))
-            local first, second, third = start(files), start(files), nil
+            local first, second = start(files), start(files)
             wait_until(function() return has(files, "complete", 20) end, "some trials")
             effv2.signal_process(first, SIGKILL)
             effv2.look_at_process(first, true)
-            third = start(files)
+            local third = start(files)
             assert.is_same({ "exit", 0 }, { effv2.look_at_process(second, true) }, output_of(files))
             assert.is_same({ "exit", 0 }, { effv2.look_at_process(third, true) }, output_of(files))
             local by = {}
@@ -447,12 +448,13 @@ describe("what is wrong with a study", function()
         support.in_folder(function(folder)
             local objective = "trials = 1, objective = function() return 1 end, "
             assert.is_equal(0, (run(write_study(folder, objective .. "space = { lr = space.log(1e-4, 1e-1), old = 1 }"))))
-            local code, output = run(write_study(folder,
-                objective .. "space = { lr = space.log(1e-3, 1e-1), new = { 1, 2 } }, stopper = 'median', direction = 'minimize'"))
+            local code, output = run(write_study(folder, objective
+                .. "space = { lr = space.log(1e-3, 1e-1), new = { 1, 2 } }, stopper = 'median', direction = 'minimize'"))
             assert.is_equal(1, code)
             contains(output, 'holds a study "s" of another definition', "direction is maximize there and minimize here",
-                "space.lr is log(0.0001, 0.1) there and log(0.001, 0.1) here", "space.new is missing there and choice(1, 2) here",
-                "space.old is choice(1) there and missing here", "stopper.name is none there and median here", "take another name")
+                "space.lr is log(0.0001, 0.1) there and log(0.001, 0.1) here",
+                "space.new is missing there and choice(1, 2) here", "space.old is choice(1) there and missing here",
+                "stopper.name is none there and median here", "take another name")
         end)
     end)
 
@@ -465,7 +467,8 @@ describe("what is wrong with a study", function()
             { "direction", "maximise", 'direction is "maximise", wanted maximize or minimize (did you mean maximize?)' },
             { "sampler", "tpe", 'sampler is "tpe", wanted random or grid' },
             { "stopper", "meidan", "(did you mean median?)" }, { "stopper", {}, "stopper is no stopper" },
-            { "space", {}, "wanted a table of parameters" }, { "objective", nil, "objective is missing, wanted a function(trial)" },
+            { "space", {}, "wanted a table of parameters" },
+            { "objective", nil, "objective is missing, wanted a function(trial)" },
             { "objective", "/nope.lua", "objective: cannot open /nope.lua" }, { "spcae", {}, "did you mean space?" },
             { "retries", -1, "retries is -1" },
         } do

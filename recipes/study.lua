@@ -13,18 +13,21 @@ local cfg = effv2.config {
     y = "value",
     more = optional "list",
     out = optional "string",
+    host = optional "string",
     help = {
         "Shows what effv2.search.study has recorded:",
         "  study.lua list             the studies of the database\n"
             .. "  study.lua show STUDY       configurations, the best first, and what failed\n"
             .. "  study.lua best STUDY       the best configuration, as JSON\n"
             .. "  study.lua pareto STUDY     configurations that no other beats in both x and y, and a PNG of them\n"
-            .. "  study.lua export STUDY     every trial, as CSV or JSON",
+            .. "  study.lua export STUDY     every trial, as CSV or JSON\n"
+            .. "  study.lua release STUDY    takes the running trials of a machine (host=) that is gone away from it",
         files = "one of these words, and the name of a study",
         db = "the database",
         x = "pareto: value, seconds, a metric or a parameter that is a number",
         y = "pareto: the same",
         more = "pareto: those of x and y of which more is better; unless given, value as the study says",
+        host = "release: the machine, as a waiting study calls it",
         out = "pareto: the PNG, else STUDY-pareto.png; export: a .csv or .json file, else CSV is printed",
     },
 }
@@ -186,11 +189,22 @@ function actions.export(study)
     print(("%s: %d trials"):format(cfg.out, #trials))
 end
 
+-- ---- release --------------------------------------------------------------------------------------------
+
+function actions.release(study)
+    if not cfg.host then
+        stop(2, "release needs host=NAME, the machine whose running trials are given back")
+    end
+    local opened = store.open(cfg.db)
+    print(("%d trials of %s are to be run again"):format(opened:release_host(study.study, cfg.host), cfg.host))
+    opened:close()
+end
+
 -- ---- the whole ------------------------------------------------------------------------------------------
 
 local action, name = cfg.files[1], cfg.files[2]
 if not actions[action or ""] then
-    local known = { "list", "show", "best", "pareto", "export" }
+    local known = { "list", "show", "best", "pareto", "export", "release" }
     stop(2, "%s, wanted one of %s%s", action and "unknown word '" .. action .. "'" or "no word says what to do",
         table.concat(known, ", "), action and require("effv2.suggest").hint(action, known) or "")
 elseif action ~= "list" and not name then

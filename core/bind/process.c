@@ -16,18 +16,24 @@ extern char **environ;
 /* Pushes a list of C strings as a block that the collector owns; `count` of them will be filled in. */
 static char **push_pointers(lua_State *L, size_t count) { return lua_newuserdata(L, (count + 1) * sizeof(char *)); }
 
-/* Pushes the texts of the list at index as C strings; the list keeps them alive. */
-static char **push_arguments(lua_State *L, int index)
+/* Fills list with the texts of the table at index as C strings, which the table keeps alive. */
+static void read_texts(lua_State *L, int index, char **list, const char *what)
 {
-    int n = (int)lua_objlen(L, index);
-    if (n == 0) eff_raise(L, "start_process: command is an empty list, wanted a program and its arguments");
-    char **list = push_pointers(L, (size_t)n);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0, n = (int)lua_objlen(L, index); i < n; i++) {
         lua_rawgeti(L, index, i + 1);
-        if (lua_type(L, -1) != LUA_TSTRING) eff_raise(L, "start_process: command[%d] is a %s, wanted a text", i + 1, luaL_typename(L, -1));
+        if (lua_type(L, -1) != LUA_TSTRING)
+            eff_raise(L, "start_process: %s[%d] is a %s, wanted a text", what, i + 1, luaL_typename(L, -1));
         list[i] = (char *)lua_tostring(L, -1); /* posix_spawn's type; it only reads it */
         lua_pop(L, 1);
     }
+}
+
+static char **push_arguments(lua_State *L, int index)
+{
+    size_t n = lua_objlen(L, index);
+    if (n == 0) eff_raise(L, "start_process: command is an empty list, wanted a program and its arguments");
+    char **list = push_pointers(L, n);
+    read_texts(L, index, list, "command");
     list[n] = NULL;
     return list;
 }
@@ -41,14 +47,10 @@ static bool starts_with_name(const char *entry, const char *addition)
 /* Pushes this process's environment with the list of "NAME=value" at index put over it. */
 static char **push_environment(lua_State *L, int index)
 {
-    size_t own = 0, n = 0, added = lua_objlen(L, index);
+    size_t own = 0, added = lua_objlen(L, index), n = added;
     while (environ[own]) own++;
     char **list = push_pointers(L, own + added);
-    for (size_t i = 0; i < added; i++) {
-        lua_rawgeti(L, index, (int)i + 1);
-        list[n++] = (char *)luaL_checkstring(L, -1);
-        lua_pop(L, 1);
-    }
+    read_texts(L, index, list, "environment");
     for (size_t i = 0; i < own; i++) {
         bool replaced = false;
         for (size_t k = 0; k < added && !replaced; k++) replaced = starts_with_name(environ[i], list[k]);

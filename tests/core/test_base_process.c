@@ -105,7 +105,10 @@ static void what_cannot_start_is_named(void **state)
     char *const arguments[] = {"/no/such/program", NULL};
     int64_t pid;
     eff_command command = {arguments, NULL, in_scratch("output")};
-    assert_int_equal(EFF_E_IO, eff_process_start(&pid, &command));
+    if (eff_process_start(&pid, &command) == EFF_OK) { /* under valgrind, whose vfork is a fork */
+        assert_int_equal(127, end_of(pid).code);
+        return;
+    }
     assert_contains(eff_message(), "/no/such/program: cannot start");
     command.output = in_scratch("no/folder");
     assert_int_equal(EFF_E_IO, eff_process_start(&pid, &command));

@@ -118,6 +118,8 @@ describe("spaces", function()
             "act=relu n=1", "act=relu n=2", "act=silu beta=0 n=1", "act=silu beta=0 n=2", "act=silu beta=0.5 n=1",
             "act=silu beta=0.5 n=2", "act=silu beta=1 n=1", "act=silu beta=1 n=2",
         }, seen)
+        assert.is_same({ { on = true }, { on = false, x = 1 } },
+            space.new({ on = { true, false }, x = space.when("on", false, space.choice { 1 }) }):grid())
         fails(function() return space.new({ lr = space.log(1e-4, 1) }):grid() end, "lr = log(0.0001, 1)", "number of points")
     end)
 

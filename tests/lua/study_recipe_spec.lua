@@ -114,6 +114,16 @@ describe("recipes/study.lua", function()
         assert.is_equal(output, effv2.read_file(folder .. "/lr.csv"))
     end)
 
+    it("gives back what a machine that is gone had claimed", function()
+        local opened = store.open(db)
+        local one = opened:study("lr").id
+        opened:run("UPDATE trials SET status = 'running', host = 'elsewhere' WHERE study = ? AND number = 3", one)
+        assert.matches("^0 trials of nowhere", prints "release lr host=nowhere")
+        assert.matches("^2 trials of elsewhere are to be run again", prints "release lr host=elsewhere")
+        assert.is_equal(2, #opened:rows("SELECT id FROM trials WHERE status = 'waiting' AND study = ?", one))
+        opened:close()
+    end)
+
     for _, case in ipairs {
         { "no word", "", 2, "no word says what to do", "list, show, best, pareto, export" },
         { "an unknown word", "shwo lr", 2, "unknown word 'shwo'", "did you mean show?" },
@@ -123,6 +133,7 @@ describe("recipes/study.lua", function()
         { "a study without results", "best empty", 1, "no trial of empty has a result", "study:" },
         { "an unknown quantity", "pareto lr y=sise", 1, 'no trial has a quantity "sise"', "did you mean size?" },
         { "a direction of nothing", "pareto lr more=size", 2, "more=size is neither x=seconds", "y=value" },
+        { "a release of nothing", "release lr", 2, "release needs host=NAME", "study:" },
         { "an unknown format", "export lr out=a.xls", 2, "out=a.xls", ".csv or .json" },
     } do
         it("explains " .. case[1], function()

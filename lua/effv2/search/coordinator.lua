@@ -8,7 +8,8 @@ local coordinator = {}
 local Coordinator = {}
 Coordinator.__index = Coordinator
 
-local PAUSE = 0.01         -- seconds between two looks at the processes
+local PAUSE = 0.01         -- seconds between two looks at the processes, after one has ended,
+local LONGEST_PAUSE = 0.2  -- and while nothing happens
 local IDLE = 0.3           -- and between two looks for a trial, when there was none
 local GRACE = 3            -- so long may a trial take to end itself when it is asked to
 local TAIL_LINES, TAIL_BYTES = 12, 4000
@@ -144,11 +145,12 @@ function Coordinator:is_done()
 end
 
 function Coordinator:loop()
-    local look_again, done = 0, false
+    local look_again, pause, done = 0, PAUSE, false
     while not done do
         self:check_signal()
+        pause = math.min(pause * 1.2, LONGEST_PAUSE)
         if self:reap(function(...) self:settle(...) end) then
-            look_again = 0
+            look_again, pause = 0, PAUSE
         end
         if #self.children < self.jobs and core.clock() >= look_again and not self:fill() then
             look_again = core.clock() + IDLE
@@ -156,7 +158,7 @@ function Coordinator:loop()
         end
         if not done then
             self.board:show()
-            core.sleep(PAUSE)
+            core.sleep(pause)
         end
     end
 end
@@ -168,7 +170,7 @@ function coordinator.run(given)
     for name, value in pairs(given) do
         self[name] = value
     end
-    self.threads = math.max(1, math.floor(core.info().cores / self.jobs))
+    self.threads = math.max(1, math.floor(core.threads() / self.jobs))
     self.wishes = {
         study = self.study, count = self.count, last_seed = self.last_seed, retries = self.retries,
         log = function(trial)

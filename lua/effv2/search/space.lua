@@ -282,6 +282,8 @@ local function copy(t)
     return result
 end
 
+local MOST_COMBINATIONS = 1e6
+
 --- All combinations, a list of tables; parameters that come late in the alphabet change fastest.
 function Space:grid()
     local list = { {} }
@@ -292,13 +294,21 @@ function Space:grid()
                 .. "space.log(1e-4, 1e-1, 4)"):format(name, one.text), 0)
         end
         for _, parameters in ipairs(list) do
-            for _, value in ipairs(exists(one, parameters) and one.values or { keys.none }) do
-                local more = copy(parameters)
-                more[name] = value ~= keys.none and value or nil
-                longer[#longer + 1] = more
+            if exists(one, parameters) then
+                for _, value in ipairs(one.values) do
+                    local more = copy(parameters)
+                    more[name] = value
+                    longer[#longer + 1] = more
+                end
+            else
+                longer[#longer + 1] = parameters
             end
         end
         list = longer
+        if #list > MOST_COMBINATIONS then
+            error(("sampler grid: more than %d combinations; give fewer values, or sample at random"):format(
+                MOST_COMBINATIONS), 0)
+        end
     end
     return list
 end

@@ -121,8 +121,8 @@ function Store:add_study(name, direction, definition)
     end)
 end
 
---- Puts the trials first_number .. last_number there, each once a seed; those that are there stay as they are.
--- @param parameters_of(number) gives a table, or nil behind the last trial
+--- Puts the trials 0 .. count - 1 there, each once a seed; those that are there stay as they are.
+-- @param parameters_of(number) gives a table
 function Store:add_trials(study, count, seeds, parameters_of)
     self:transaction(function()
         local known = {}
@@ -191,6 +191,12 @@ end
 --- Gives a claimed trial back as if it had not been run; nothing happens if it has ended meanwhile.
 function Store:release(trial)
     self:run(RELEASE .. "WHERE id = ? AND attempts = ? AND status = 'running'", trial.id, trial.attempts)
+end
+
+--- Gives back the running trials of a study that processes of `host` claimed; returns how many. For a machine or a
+-- container that is known to be gone: a process that does live there loses its trial.
+function Store:release_host(study, host)
+    return self:run(RELEASE .. "WHERE study = ? AND status = 'running' AND host = ?", study, host)
 end
 
 --- How many trials of a sweep have each status; the trials of others, { host, pid, count }, are in others.

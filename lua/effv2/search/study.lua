@@ -34,8 +34,20 @@ Study.__index = Study
 -- ---- arguments ------------------------------------------------------------------------------------------
 
 local defaults = {
-    name = keys.none, path = "study.db", objective = keys.none, space = keys.none, trials = keys.none, jobs = 1, seeds = 1,
-    seed = 0, direction = "maximize", sampler = "random", stopper = keys.none, retries = 0, logs = keys.none, quiet = false,
+    name = keys.none,         -- in the database: letters, digits, "_", "-", "."
+    path = "study.db",        -- the database
+    objective = keys.none,    -- function(trial), or the path of a Lua file that returns one
+    space = keys.none,        -- { name = what it may be }, see effv2.search.space
+    trials = keys.none,       -- configurations; of a grid all by default
+    seeds = 1,                -- each is run with the seeds seed, seed + 1, ...
+    seed = 0,                 -- of the random parameters, and the first of the trials
+    jobs = 1,                 -- trials at a time; they share the threads of this process
+    direction = "maximize",   -- or "minimize"
+    sampler = "random",       -- or "grid"
+    stopper = keys.none,      -- "none", "median", "halving", or one of effv2.search.stopper
+    retries = 0,              -- how often a failed trial is run again
+    logs = keys.none,         -- a folder for their output; study-logs/NAME beside study.db by default
+    quiet = false,            -- shows nothing while it runs
 }
 
 local function want_word(name, value, words)
@@ -231,12 +243,16 @@ end
 
 --- The configurations with mean and deviation of their values over the seeds, the best first; prints as a table.
 function Study:summary()
-    return self:results():summary()
+    local all = self:results()
+    local summary = all:summary()
+    all:close()
+    return summary
 end
 
 --- The best configuration (an entry of the summary), or nil when no trial has a result.
 function Study:best()
-    return self:results():best()
+    local first = self:summary()[1]
+    return first and first.mean and first or nil
 end
 
 -- ---- a trial of an objective in a file ------------------------------------------------------------------

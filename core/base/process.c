@@ -98,7 +98,8 @@ void eff_process_stamp(char stamp[EFF_STAMP_BYTES], int64_t pid)
     read_start(line, sizeof line, path);
     const char *name_end = strrchr(line, ')'); /* the name may hold anything */
     if (!name_end) return;
-    if (sscanf(name_end + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &state, &ticks) != 2)
+    if (sscanf(name_end + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &state,
+               &ticks) != 2)
         return;
     if (state == 'Z' || state == 'X') return;
     read_start(boot, sizeof boot, "/proc/sys/kernel/random/boot_id");

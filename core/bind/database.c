@@ -49,7 +49,8 @@ static eff_status bind_one(lua_State *L, int index, eff_statement *statement, in
         text = lua_tolstring(L, index, &bytes);
         return eff_statement_bind_text(statement, parameter, text, bytes);
     default:
-        return eff_fail(EFF_E_ARGUMENT, "parameter %d of a statement is a %s, wanted a number, a text, a boolean or nil", parameter,
+        return eff_fail(EFF_E_ARGUMENT,
+                        "parameter %d of a statement is a %s, wanted a number, a text, a boolean or nil", parameter,
                         luaL_typename(L, index));
     }
 }
@@ -69,8 +70,10 @@ static void push_row(lua_State *L, const eff_statement *statement)
     for (int i = 0; i < columns; i++) {
         eff_cell cell = eff_statement_cell(statement, i);
         if (cell.kind == EFF_CELL_NULL) continue;
-        if (cell.kind == EFF_CELL_NUMBER) lua_pushnumber(L, cell.number);
-        else lua_pushlstring(L, cell.text, cell.bytes);
+        if (cell.kind == EFF_CELL_NUMBER)
+            lua_pushnumber(L, cell.number);
+        else
+            lua_pushlstring(L, cell.text, cell.bytes);
         lua_setfield(L, -2, eff_statement_column_name(statement, i));
     }
 }
@@ -88,7 +91,8 @@ static eff_status add_rows(lua_State *L, eff_statement *statement)
     return EFF_OK;
 }
 
-/* database:rows(sql, ...): a list of rows { column = value }, NULL left out; the values fill the ?s of the one statement */
+/* database:rows(sql, ...): a list of rows { column = value }, NULL left out; the values fill the ?s of the one
+ * statement */
 static int rows(lua_State *L)
 {
     eff_database *database = check_database(L);
@@ -111,7 +115,8 @@ static eff_status run_one(lua_State *L, eff_statement *statement, bool with_valu
     return EFF_OK;
 }
 
-/* database:run(sql, ...): runs all statements, the values being the first one's; the number of rows that the last changed */
+/* database:run(sql, ...): runs all statements, the values being the first one's; the number of rows that the last
+ * changed */
 static int run(lua_State *L)
 {
     eff_database *database = check_database(L);

@@ -90,7 +90,8 @@ static int look_at_process(lua_State *L)
 /* signal_process(pid, signal): to the process group of a child; true, or nil, message, code */
 static int signal_process(lua_State *L)
 {
-    eff_status status = eff_process_signal(eff_check_int(L, 1, "signal_process"), (int)eff_check_int(L, 2, "signal_process"));
+    eff_status status =
+        eff_process_signal(eff_check_int(L, 1, "signal_process"), (int)eff_check_int(L, 2, "signal_process"));
     if (status != EFF_OK) return eff_push_failure(L, status);
     lua_pushboolean(L, 1);
     return 1;
@@ -152,9 +153,10 @@ static int sleep_seconds(lua_State *L)
 
 void eff_open_process(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"start_process", start_process}, {"look_at_process", look_at_process}, {"signal_process", signal_process},
-        {"signal_name", signal_name}, {"process_stamp", process_stamp}, {"follow_process", follow_process},
-        {"take_variable", take_variable}, {"program_path", program_path}, {"sleep", sleep_seconds}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"start_process", start_process},   {"look_at_process", look_at_process},
+                                         {"signal_process", signal_process}, {"signal_name", signal_name},
+                                         {"process_stamp", process_stamp},   {"follow_process", follow_process},
+                                         {"take_variable", take_variable},   {"program_path", program_path},
+                                         {"sleep", sleep_seconds},           {NULL, NULL}};
     luaL_register(L, NULL, functions);
 }

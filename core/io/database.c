@@ -45,7 +45,10 @@ static eff_status fail(const eff_database *database, int code)
 }
 
 /* SQL without parameters and results */
-static int execute(eff_database *database, const char *sql) { return sqlite3_exec(database->handle, sql, NULL, NULL, NULL); }
+static int execute(eff_database *database, const char *sql)
+{
+    return sqlite3_exec(database->handle, sql, NULL, NULL, NULL);
+}
 
 /* Two processes that make a log of the same new file do not wait for each other inside SQLite. */
 static int use_log(eff_database *database)

@@ -117,9 +117,9 @@ static void what_cannot_start_is_named(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(output_and_environment_arrive), cmocka_unit_test(a_signal_ends_a_child),
-        cmocka_unit_test(a_life_has_one_stamp), cmocka_unit_test(a_child_follows_its_parent),
-        cmocka_unit_test(what_cannot_start_is_named)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(output_and_environment_arrive),
+                                       cmocka_unit_test(a_signal_ends_a_child), cmocka_unit_test(a_life_has_one_stamp),
+                                       cmocka_unit_test(a_child_follows_its_parent),
+                                       cmocka_unit_test(what_cannot_start_is_named)};
     return cmocka_run_group_tests_name("base process", tests, scratch_setup, scratch_teardown);
 }

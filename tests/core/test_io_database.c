@@ -115,17 +115,18 @@ static void triggers_of_a_file_do_not_run(void **state)
     (void)state;
     eff_database *database;
     assert_int_equal(EFF_OK, eff_database_open(&database, in_scratch("trigger.db"), false));
-    assert_int_equal(EFF_OK, run(database, "CREATE TABLE t (a); CREATE TRIGGER r AFTER INSERT ON t BEGIN DELETE FROM t; END;"
-                                           "INSERT INTO t VALUES (3)"));
+    assert_int_equal(EFF_OK,
+                     run(database, "CREATE TABLE t (a); CREATE TRIGGER r AFTER INSERT ON t BEGIN DELETE FROM t; END;"
+                                   "INSERT INTO t VALUES (3)"));
     assert_true(number_of(database, "SELECT count(*) FROM t") == 1);
     eff_database_close(database);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values_come_back), cmocka_unit_test(two_connections_see_one_file),
-        cmocka_unit_test(mistakes_are_named), cmocka_unit_test(damage_is_found),
-        cmocka_unit_test(triggers_of_a_file_do_not_run)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(values_come_back),
+                                       cmocka_unit_test(two_connections_see_one_file),
+                                       cmocka_unit_test(mistakes_are_named), cmocka_unit_test(damage_is_found),
+                                       cmocka_unit_test(triggers_of_a_file_do_not_run)};
     return cmocka_run_group_tests_name("io database", tests, scratch_setup, scratch_teardown);
 }

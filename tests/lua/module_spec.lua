@@ -9,6 +9,20 @@ local function instrumented()
     return found
 end
 
+--- What plain luajit writes when it runs the code as a script.
+local function run(code)
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write(code)
+    file:close()
+    local paths = ("LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='%s/?.so;;'"):format(MODULES)
+    local pipe = assert(io.popen(("%s luajit -O2 %s 2>&1"):format(paths, path)))
+    local output = pipe:read "*a"
+    pipe:close()
+    os.remove(path)
+    return output
+end
+
 describe("the module", function()
     it("loads in plain luajit, sets no global and prints nothing", function()
         if instrumented() then
@@ -23,15 +37,23 @@ describe("the module", function()
             effv2.randn(2, 3):matmul(w):sum():backward()
             io.write(effv2._VERSION, " ", table.concat(w:grad():shape(), "x"))
         ]]
-        local path = os.tmpname()
-        local file = assert(io.open(path, "w"))
-        file:write(code)
-        file:close()
-        local paths = ("LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='%s/?.so;;'"):format(MODULES)
-        local pipe = assert(io.popen(("%s luajit %s 2>&1"):format(paths, path)))
-        local output = pipe:read "*a"
-        pipe:close()
-        os.remove(path)
+        local output = run(code)
         assert.are.equal(require("effv2")._VERSION .. " 3x4", output)
+    end)
+
+    it("runs the trials of a study in processes of luajit", function()
+        if instrumented() then
+            return
+        end
+        local folder = os.tmpname()
+        os.remove(folder)
+        assert(require("effv2").make_dir(folder))
+        local output = run(([[
+            local study = require("effv2").search.study { name = "s", path = "%s/s.db", quiet = true, sampler = "grid",
+                space = { x = { 1, 3, 2 } }, objective = function(trial) return trial.params.x end }
+            io.write(study:run():best().mean)
+        ]]):format(folder))
+        os.execute(("rm -rf '%s'"):format(folder))
+        assert.are.equal("3", output)
     end)
 end)

@@ -1,4 +1,5 @@
---- What a sweep shows: a line for each trial that ends, and on a terminal below them the trials that run.
+--- What a sweep shows on standard error: a line for each trial that ends, and on a terminal below them the trials that
+-- run, elsewhere a line a minute with the best and the time that is left.
 local core = require "effv2.core"
 local duration = require("effv2.train.progress").duration
 local results = require "effv2.search.results"
@@ -10,13 +11,14 @@ local Board = {}
 Board.__index = Board
 
 local DRAW_EVERY = 0.5 -- seconds, on a terminal
+local LINE_EVERY = 60  -- seconds, elsewhere
 local WIDTH = 110      -- characters, where the terminal does not say
 
 --- @param sweep what coordinator.run was given
 function board.new(sweep)
     local self = setmetatable({
-        sweep = sweep, terminal = core.is_terminal(2) and not sweep.quiet, drawn = 0, shown = -math.huge,
-        seconds = 0, ended_here = 0, waited_for = "",
+        sweep = sweep, terminal = core.is_terminal(2), drawn = 0, shown = core.clock(), seconds = 0, ended_here = 0,
+        waited_for = "",
     }, Board)
     self:write(("study %s: %s, %d at a time with %d thread%s each, in %s"):format(sweep.name, (self:counts()), sweep.jobs,
         sweep.threads, sweep.threads == 1 and "" or "s", sweep.path))
@@ -47,7 +49,6 @@ function Board:write(line)
     if not self.sweep.quiet then
         self:clear()
         io.stderr:write(line, "\n")
-        self.shown = -math.huge
     end
 end
 
@@ -57,6 +58,7 @@ function Board:ended(row)
     self.seconds, self.ended_here = self.seconds + (row.seconds or 0), self.ended_here + 1
     self:write(("trial %d seed %d  %-8s  %s  %s  %s"):format(row.number, row.seed, row.status, result,
         duration(row.seconds or 0), text.parameters(row.parameters)))
+    self.shown = self.terminal and -math.huge or self.shown -- the table has gone
 end
 
 --- Says once that trials of other processes are waited for.
@@ -83,7 +85,16 @@ local function best_text(sweep)
         text.parameters(best.parameters)) or "best: none yet"
 end
 
-function Board:lines()
+--- "3 complete, 2 running, 5 waiting  ETA 0:12"; also looks for the best when something has changed.
+function Board:counts_and_time()
+    local counts, left = self:counts()
+    if counts ~= self.counted then
+        self.counted, self.best = counts, best_text(self.sweep)
+    end
+    return ("%s  ETA %s"):format(counts, duration(self:remaining(left)))
+end
+
+function Board:table()
     local rows = { { "trial", "seed", "time", "epoch", "value", "parameters" } }
     for _, row in ipairs(self.sweep.store:running(self.sweep.study)) do
         rows[#rows + 1] = {
@@ -91,27 +102,31 @@ function Board:lines()
             row.reported and ("%.5g"):format(row.reported) or "-", text.parameters(row.parameters),
         }
     end
-    local counts, left = self:counts()
-    if counts ~= self.counted then
-        self.counted, self.best = counts, best_text(self.sweep)
-    end
-    return ("%s\n%s\n%s  ETA %s"):format(text.columns(rows, { [6] = true }), self.best, counts,
-        duration(self:remaining(left)))
+    local last = self:counts_and_time()
+    return ("%s\n%s\n%s\n"):format(text.columns(rows, { [6] = true }), self.best, last)
 end
 
---- Draws the table, on a terminal, when it is time.
-function Board:show()
-    local now = core.clock()
-    if not self.terminal or now - self.shown < DRAW_EVERY then
-        return
-    end
-    self:clear()
-    self.shown = now
+function Board:draw()
     local width = (core.terminal_width() or WIDTH + 1) - 1
-    for line in (self:lines() .. "\n"):gmatch "(.-)\n" do
+    self:clear()
+    for line in self:table():gmatch "(.-)\n" do
         io.stderr:write(text.cut(line, width), "\n")
         self.drawn = self.drawn + 1
     end
+end
+
+--- When it is time: draws the table on a terminal, writes a line with the best elsewhere.
+function Board:show()
+    local now = core.clock()
+    if self.sweep.quiet or now - self.shown < (self.terminal and DRAW_EVERY or LINE_EVERY) then
+        return
+    elseif self.terminal then
+        self:draw()
+    else
+        local line = self:counts_and_time()
+        self:write(("study %s: %s; %s"):format(self.sweep.name, line, self.best))
+    end
+    self.shown = now
 end
 
 function Board:close()

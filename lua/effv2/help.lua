@@ -98,6 +98,18 @@ local function module_lines(module)
     return path and read_lines(path)
 end
 
+--- What the comment of a module's field leaves to the function behind it, defined in another file; "" where nothing.
+local function function_elsewhere(module, name)
+    local loaded, value = pcall(require, "effv2." .. module)
+    local member = loaded and type(value) == "table" and rawget(value, name)
+    local own = package.searchpath("effv2." .. module, package.path)
+    if type(member) ~= "function" or debug.getinfo(member, "S").source == "@" .. own then
+        return ""
+    end
+    local text = function_text(member)
+    return text and "\n\n" .. text or ""
+end
+
 --- The comment above the definition of a module's function or field.
 local function member_text(module, name)
     local lines = module_lines(module) or {}
@@ -106,7 +118,8 @@ local function member_text(module, name)
         if parameters or line:match("^[%a_][%w_]*%." .. name .. "%s*=") then
             local comment = comment_above(lines, i)
             if comment then
-                return ("effv2.%s.%s%s\n%s"):format(module, name, parameters or "", comment)
+                return ("effv2.%s.%s%s\n%s%s"):format(module, name, parameters or "", comment,
+                    parameters and "" or function_elsewhere(module, name))
             end
         end
     end
@@ -146,7 +159,7 @@ local function name_text(topic)
     elseif layer then
         return layer_text(layer)
     elseif module then
-        return member_text(module, name) or (operation and operation_text(operation)) or module_text(path)
+        return member_text(module, name) or module_text(path) or (operation and operation_text(operation))
     end
     return path:match "^[%w_]+$" and module_text(path)
 end

@@ -10,6 +10,7 @@
 --       },
 --     }
 local cost = require "effv2.models.cost"
+local file = require "effv2.models.file"
 local keys = require "effv2.keys"
 local nn = require "effv2.nn"
 local presets = require "effv2.models.presets"
@@ -42,9 +43,30 @@ local function names()
     return list
 end
 
+--- What a registered entry would be, of a network in a file.
+local function entry_of_file(path)
+    local description, message = file.read(path)
+    if not description then
+        error("models: " .. message, 0)
+    end
+    local entry = {
+        name = path, doc = "", stem = description.stem, stages = description.stages, head = description.head,
+        sizes = description.sizes, dropout = description.dropout or common.dropout, options = {}, presets = {},
+    }
+    for key, value in pairs(description) do
+        if entry[key] == nil then
+            entry.options[key] = value
+        end
+    end
+    keys.check("models: " .. path, entry.options, common, 0)
+    return entry
+end
+
 local function find(name)
     if type(name) ~= "string" then
         error(("models: the name is a %s, wanted a string"):format(type(name)), 0)
+    elseif name:match "%.lua$" then
+        return entry_of_file(name)
     end
     if not registry[name] then
         local hint = suggest.hint(name, names())
@@ -170,7 +192,8 @@ local function entry_of(name, options)
 end
 
 --- A model by name, with fresh parameters (deterministic after effv2.manual_seed).
--- @param name as models.list() shows it, or the options of a new network: { stem =, stages =, head =, ... }
+-- @param name as models.list() shows it, or the path of a file that models.write wrote (it ends in .lua), or the options
+-- of a new network: { stem =, stages =, head =, ... }
 -- @param options classes = 1000 (0: no classifier), in_channels = 3, dropout, drop_path = 0.2 (of the last block; the
 -- i-th of N has i / N of it), padding = "same" (TensorFlow's) or "symmetric" (PyTorch's), activation = "silu",
 -- bn_eps = 1e-3, bn_momentum = 0.99, width = 1 and depth = 1 (factors), and stem, stages, head to replace the table's;
@@ -292,6 +315,17 @@ function models.change(base, changes)
     changed.sizes = type(base) == "table" and base.sizes or description.sizes
     return changed
 end
+
+--- Writes a network of stages as a Lua file of data, whole or not at all; models.create, summary, scale, change and the
+-- recipes' model= take its path in place of a name.
+--     effv2.models.write("mine.lua", effv2.models.scale { base = "efficientnetv2-b0", depth = 0.5 }, "half as deep")
+-- @param path of the file; models.create wants it to end in .lua
+-- @param description { stem =, stages =, head =, sizes =, and other options of models.create }
+-- @param comment lines that go above (optional)
+models.write = file.write
+
+--- Reads such a file: the description, checked; nil and a message where it holds none. It is parsed, never run.
+models.read = file.read
 
 --- The resolved options of a model, and what writes its costs on a sheet (nil: nothing does).
 local function costed(model, options)

@@ -26,7 +26,11 @@ local function write_temporary(text)
     return path
 end
 
-for _, document in ipairs { "README.md", "ARCHITECTURE.md", "docs/decoding.md", "docs/augmentation.md", "docs/sweeps.md" } do
+local DOCUMENTS = {
+    "README.md", "ARCHITECTURE.md", "docs/decoding.md", "docs/augmentation.md", "docs/sweeps.md", "docs/search.md",
+}
+
+for _, document in ipairs(DOCUMENTS) do
     describe(document, function()
         for i, block in ipairs(blocks(document, "lua")) do
             it("runs its Lua block " .. i, function()

@@ -39,6 +39,7 @@ local tiny = {
     },
     ["recipes/cifar10_progressive.lua"] = { "data=shapes epochs=1 stages=2 image_size=16,24 workers=1 profile=true" },
     ["experiments/shapes_linear.lua"] = { "size=8 train=200 val=50 epochs=1" },
+    ["experiments/step_time.lua"] = { "networks=10 image=8 batch=1 steps=1 warmup=0 layers=-2,-1" },
 }
 
 local function last_line(text)

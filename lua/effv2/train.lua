@@ -1,8 +1,9 @@
 --- effv2.train { ... }: trains a model on a data set by a schedule.
 --
 -- This file holds the arguments; train/trainer.lua is the loop, train/run.lua the run's folder, train/checkpoint.lua
--- what a training needs to go on.
+-- what a training needs to go on, train/plan.lua what it would do and cost.
 local keys = require "effv2.keys"
+local plan = require "effv2.train.plan"
 local suggest = require "effv2.suggest"
 local trainer = require "effv2.train.trainer"
 
@@ -23,7 +24,7 @@ local ARGUMENTS = {
     loss = "softmax",           -- or "sigmoid"
     label_smoothing = 0.1,
     augment = keys.none,        -- f(settings) -> pipeline; the default is crop, flip and RandAugment
-    normalise = "official",     -- of the default augmentation and the evaluation
+    normalise = keys.none,      -- of the default augmentation and the evaluation; "official" when not given
     eval_size = keys.none,      -- the last image size when not given
     eval_rule = "official", eval_batch_size = 64,
     eval_every = 1,             -- epochs; the last one is always evaluated
@@ -38,6 +39,7 @@ local ARGUMENTS = {
     stop_after = keys.none,     -- updates of this process, after which it checkpoints and stops as if by a signal
     on_epoch = keys.none,       -- f(metrics) after each epoch
     profile = false,            -- print where the time of ten updates goes (effv2.profile), the first three left out
+    dry_run = false,            -- nothing is trained: the result is a plan (train/plan.lua), which prints as a table
     quiet = false,              -- nothing on standard error; the log is kept all the same
 }
 
@@ -136,7 +138,11 @@ end
 -- Stopped by a signal or stop_after it writes a checkpoint and raises { exit_code = 130 (SIGINT) or 75, run = folder }.
 local function train(given)
     local o = keys.check("train", given, ARGUMENTS, 2)
+    o.normalise = o.normalise or "official"
     check_arguments(o)
+    if o.dry_run then
+        return plan(o)
+    end
     return trainer.run(o)
 end
 

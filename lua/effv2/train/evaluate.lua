@@ -5,7 +5,7 @@ local keys = require "effv2.keys"
 local ARGUMENTS = {
     model = keys.none, source = keys.none,
     size = keys.none,       -- of the images
-    batch_size = 64, rule = "official", normalise = "official", workers = 1, loss = "softmax",
+    batch_size = 64, rule = "official", normalise = keys.none, workers = 1, loss = "softmax",
     on_bad = "raise",       -- or "skip": leave out pictures that cannot be read, up to max_bad
     max_bad = 0.001,        -- (below 1: that share of the source)
     pixel_limit = keys.none, -- see effv2.data.loader

@@ -16,6 +16,8 @@ local WORTH_SAYING = 0.05 -- of the time, spent in waiting for data
 local PROFILE_AFTER, PROFILE_UPDATES = 3, 10 -- updates that are not looked at, and that are
 local SHOWN = { "stage", "image_size", "randaugment", "mixup", "cutmix", "dropout", "drop_path" }
 
+local trainer = {}
+
 local Trainer = {}
 Trainer.__index = Trainer
 
@@ -32,7 +34,8 @@ local function default_augment(o)
     end
 end
 
-local function new_trainer(o)
+--- What is trained by the checked arguments of effv2.train, before its first update; no folder is made.
+function trainer.new(o)
     local t = setmetatable({ o = o }, Trainer)
     t.micro = o.batch_size / o.accumulate
     t.steps_per_epoch = math.floor(o.data.train:size() / o.batch_size)
@@ -58,7 +61,7 @@ function Trainer:seconds()
     return self.seconds_before + core.clock() - self.began
 end
 
-local function describe_rate(lr)
+function trainer.describe_rate(lr)
     local meta = getmetatable(lr)
     return meta and meta.__tostring and tostring(lr) or "custom"
 end
@@ -71,7 +74,7 @@ function Trainer:identity()
         images = o.data.train:size(), loss = o.loss, label_smoothing = o.label_smoothing,
         clip_norm = o.clip_norm or "none", schedule = o.schedule:describe(self.run_info),
         optimizer = o.optimizer.name, optimizer_settings = core.json_encode(o.optimizer.settings),
-        learning_rate = describe_rate(o.lr) .. core.json_encode(o.lr.settings or {}),
+        learning_rate = trainer.describe_rate(o.lr) .. core.json_encode(o.lr.settings or {}),
         average = self.average and core.json_encode(self.average.settings) or "none",
     }
 end
@@ -142,7 +145,7 @@ function Trainer:announce()
     self:say(("run %s: %d parameters, %d + %d images, %d epochs of %d updates at batch %d, seed %d, %d threads"):format(
         self.run.folder, parameters, o.data.train:size(), o.data.val and o.data.val:size() or 0, o.epochs,
         self.steps_per_epoch, o.batch_size, o.seed, core.threads()))
-    self:say(("learning rate: %s; optimiser: %s"):format(describe_rate(o.lr), o.optimizer.name))
+    self:say(("learning rate: %s; optimiser: %s"):format(trainer.describe_rate(o.lr), o.optimizer.name))
     self:say(o.schedule:describe(self.run_info))
     for _, reason in ipairs(self.passed_over or {}) do
         self:say("passed over a checkpoint: " .. reason)
@@ -270,16 +273,22 @@ local function check_throughout(before, settings)
     end
 end
 
---- Gives the model the regularisation of the settings, and drops memory that another size needed.
-function Trainer:apply_settings(settings)
-    local model, before = self.o.model, self.settings
-    check_throughout(before, settings)
+--- Gives the model the regularisation of the settings.
+function Trainer:regularise(settings)
+    local model = self.o.model
     if settings.dropout and model.set_dropout then
         model:set_dropout(settings.dropout)
     end
     if settings.drop_path and model.set_drop_path then
         model:set_drop_path(settings.drop_path)
     end
+end
+
+--- Goes over to other settings, and drops memory that another size needed.
+function Trainer:apply_settings(settings)
+    local before = self.settings
+    check_throughout(before, settings)
+    self:regularise(settings)
     if not before or before.image_size ~= settings.image_size then
         core.memory_trim()
         self.bar:restart_rate()
@@ -408,14 +417,19 @@ end
 
 -- ---- the end of an epoch ----------------------------------------------------------------------------
 
---- Results of the weights as they are and, where there is one, of their average.
-function Trainer:evaluate()
+--- The arguments of an evaluation on the pictures to validate.
+function Trainer:evaluation()
     local o = self.o
-    local arguments = {
+    return {
         model = o.model, source = o.data.val, size = o.eval_size or self:settings_at(self.total - 1).image_size,
         batch_size = o.eval_batch_size, rule = o.eval_rule, normalise = o.normalise, workers = o.workers, loss = o.loss,
         on_bad = o.on_bad, max_bad = o.max_bad, pixel_limit = o.pixel_limit,
     }
+end
+
+--- Results of the weights as they are and, where there is one, of their average.
+function Trainer:evaluate()
+    local o, arguments = self.o, self:evaluation()
     core.memory_trim()
     local raw = evaluate(arguments)
     self:tell_skipped(raw.skipped, o.data.val)
@@ -546,11 +560,9 @@ function Trainer:result()
     }
 end
 
-local trainer = {}
-
 --- Trains with the checked arguments of effv2.train.
 function trainer.run(o)
-    local t = new_trainer(o)
+    local t = trainer.new(o)
     if o.resume then
         t:resume()
     else

@@ -34,8 +34,9 @@ end
 --- Settings with which each recipe and experiment takes seconds. FOLDER stands for a folder of pictures.
 local tiny = {
     ["recipes/imagenet_progressive.lua"] = {
-        "epochs=1 stages=2 image_size=16,24 eval_size=24 workers=1",
-        "data=FOLDER model=efficientnetv2-tiny epochs=2 stages=2 image_size=16,24 eval_size=24 batch_size=9 accumulate=3",
+        "epochs=1 stages=2 image_size=16,24 eval_size=24 workers=1 minival=100",
+        "data=FOLDER model=efficientnetv2-tiny epochs=2 stages=2 image_size=16,24 eval_size=24 batch_size=9 micro_batch=3 "
+            .. "minival=3",
     },
     ["recipes/cifar10_progressive.lua"] = { "data=shapes epochs=1 stages=2 image_size=16,24 workers=1 profile=true" },
     ["experiments/shapes_linear.lua"] = { "size=8 train=200 val=50 epochs=1" },

@@ -32,4 +32,9 @@ function recipes.run(name, arguments)
     return support.run("%s", ("--threads 1 recipes/%s.lua %s"):format(name, arguments))
 end
 
+--- The JSON object at the end of a recipe's output.
+function recipes.result(output)
+    return assert(effv2.json_decode(assert(output:match "([^\n]*)\n$")))
+end
+
 return recipes

@@ -23,13 +23,14 @@ local cfg = recipe.config({
     model = "efficientnetv2-b0",
     weights = effv2.config.optional "string",
     layout = "effv2",
+    preset = "model",
     minival = 0,
-    epochs = either(15, 60),
+    epochs = either(15, 50),
     batch_size = 32,
     micro_batch = 32,
-    lr = either(0.01, 0.05),
+    lr = either(3e-4, 2e-3),
     warmup_epochs = either(1, 3),
-    weight_decay = either(1e-5, 5e-4),
+    weight_decay = 0.05,
     label_smoothing = 0.1,
     ema = 0.99,
     bn_momentum = 0.9,
@@ -43,19 +44,21 @@ local cfg = recipe.config({
     dialect = "relative",
     eval_size = either(224, 144),
     eval_rule = "official",
+    eval_every = either(1, 2),
     on_bad = "skip",
     help = {
         "Trains a classifier for the photos of a folder of class folders.",
         "With weights=FILE (safetensors, in effv2's, timm's or torchvision's names) the classifier is replaced and everything "
             .. "trained a little further; without, the network learns from scratch.",
         "scale=smoke: seconds, pictures drawn by the program.",
+        weight_decay = "AdamW's: a share of the weights that the rate times it takes away",
         data = "a folder: <class>/*, or train/<class>/* and val/<class>/*; or what else effv2.data.open takes",
         scale = "photos, or seconds on drawn pictures",
     },
 }, {
     names = scales, name = recipe.given("scale", "photos", scales), changes = {
         smoke = {
-            data = "shapes", model = "efficientnetv2-tiny", epochs = 4, lr = 0.05, warmup_epochs = 1, ema = 0.9,
+            data = "shapes", model = "efficientnetv2-tiny", epochs = 4, lr = 0.005, warmup_epochs = 1, ema = 0.9,
             image_size = { 16, 24 }, randaugment = { 0, 0 }, eval_size = 24, eval_rule = "whole",
         },
     },
@@ -70,7 +73,7 @@ first:copy(effv2.zeros(unpack(first:shape()))) -- all classes are as probable at
 
 local result = recipe.train(cfg, data, {
     model = model,
-    optimizer = effv2.optim.sgd { momentum = 0.9, nesterov = true, weight_decay = cfg.weight_decay },
+    optimizer = effv2.optim.adamw { weight_decay = cfg.weight_decay },
     lr = effv2.lr.cosine { peak = cfg.lr, warmup_epochs = cfg.warmup_epochs },
     schedule = effv2.schedule.progressive {
         stages = cfg.stages, image_size = cfg.image_size, randaugment = cfg.randaugment, mixup = cfg.mixup,
@@ -81,6 +84,7 @@ local result = recipe.train(cfg, data, {
 })
 
 if result.run then
-    local command = "effv2 recipes/predict.lua model=%s weights=%s/checkpoints/best.safetensors size=%d names=%s PHOTO ..."
-    io.stderr:write("to use it: ", command:format(cfg.model, result.run, cfg.eval_size, cfg.data), "\n")
+    local preset = model.config.preset ~= "official" and " preset=" .. model.config.preset or ""
+    io.stderr:write(("to use it: effv2 recipes/predict.lua model=%s%s weights=%s/checkpoints/best.safetensors size=%d names=%s "
+        .. "PHOTO ...\n"):format(cfg.model, preset, result.run, cfg.eval_size, cfg.data))
 end

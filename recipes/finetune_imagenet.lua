@@ -18,6 +18,7 @@ local cfg = recipe.config({
     model = name,
     weights = effv2.config.optional "string",
     layout = "effv2",
+    preset = "model",
     rule = rule,
     minival = 0,
     epochs = 15,                                    -- section 5.2

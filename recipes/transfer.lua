@@ -19,6 +19,7 @@ local cfg = recipe.config({
     model = name,
     weights = effv2.config.optional "string",
     layout = "effv2",
+    preset = "model",
     rule = rule,
     steps = 10000,                                  -- section 5.3
     batch_size = 512,                               -- section 5.3

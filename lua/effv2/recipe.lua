@@ -27,7 +27,7 @@ local function known_values()
     return {
         rule = { "paper", "official" }, eval_rule = { "official", "crop", "whole" }, on_bad = { "raise", "skip" },
         loss = { "softmax", "sigmoid" }, shuffle = { "all", "shards" }, layout = require("effv2.weights").layouts(),
-        dialect = require("effv2.augment").dialects(),
+        dialect = require("effv2.augment").dialects(), preset = { "model", "official", "timm", "timm-tf", "torchvision" },
     }
 end
 
@@ -37,6 +37,7 @@ local meanings = {
     stem_stride = "stride of the first convolution",
     weights = "a safetensors file of weights to begin with; its classifier is replaced",
     layout = "whose names that file has",
+    preset = "whose padding, norms and pixels (timm-tf: its tf_ models); else the official, or torchvision by layout",
     minival = "training pictures that are held out and choose the best epoch, a number or a share; 0: those to validate do",
     epochs = "passes over the training images",
     batch_size = "images an update",
@@ -160,7 +161,8 @@ end
 
 --- What the settings say of a network that is a table of stages.
 local function model_options(cfg)
-    local entry, options = require("effv2.models").describe(cfg.model), {}
+    local entry, options, preset = require("effv2.models").describe(cfg.model), {}, rawget(cfg, "preset")
+    options.preset = preset ~= "model" and preset or nil
     if entry.stages then
         options.drop_path, options.bn_momentum = rawget(cfg, "drop_path"), rawget(cfg, "bn_momentum")
         local stride = rawget(cfg, "stem_stride")

@@ -49,10 +49,21 @@ describe("recipes/finetune.lua", function()
         assert.is_equal(0, after["classifier.weight"]:abs():sum():item())
     end)
 
+    it("says which preset the weights it began with asked for", function()
+        effv2.manual_seed(2)
+        local file = folder .. "/b0.safetensors"
+        local b0 = effv2.models.create("efficientnetv2-b0", { classes = 2 })
+        assert(effv2.weights.save(b0, file, { layout = "timm" }))
+        local code, _, errors = run(("data=%s/data epochs=1 batch_size=2 micro_batch=2 image_size=32,32 eval_size=32 "
+            .. "weights=%s layout=timm preset=timm run=%s"):format(folder, file, support.new_name()))
+        assert.is_equal(0, code, errors)
+        assert.matches("model=efficientnetv2%-b0 preset=timm weights=", errors)
+    end)
+
     it("trains longer and at growing sizes without weights", function()
         local _, scratch = run "--print-config"
         local _, pretrained = run "weights=x --print-config"
-        for name, values in pairs { epochs = { "%d%d", "15" }, stages = { "4", "1" }, lr = { "0%.0%d", "0%.01" } } do
+        for name, values in pairs { epochs = { "%d%d", "15" }, stages = { "4", "1" }, lr = { "0%.002", "0%.0003" } } do
             assert.matches(("  %s +%s "):format(name, values[1]), scratch)
             assert.matches(("  %s +%s "):format(name, values[2]), pretrained)
         end

@@ -120,6 +120,15 @@ describe("the plan of a training", function()
         end
     end)
 
+    it("says that a busy machine is measured too slow", function()
+        local made = plan {}
+        assert.is_true(made.load == nil or made.load >= 0)
+        made.threads, made.load = 2, 1
+        assert.is_nil(tostring(made):find("busy", 1, true))
+        made.load = 5.2
+        assert.is_truthy(tostring(made):find("The machine was busy (load 5.2)", 1, true))
+    end)
+
     it("is refused like the training itself", function()
         assert.has_error(function() plan { batch_size = 480 } end)
         assert.has_error(function() plan { lr = {} } end)

@@ -1,7 +1,7 @@
 --- What a training would do and cost on this machine: effv2.train { ..., dry_run = true }.
 --
 -- Stages, updates and rates are computed. Time and memory come from a few forward and backward passes at each image
--- size, with as many pictures as one can wait for; what was measured, and what follows from it, is said in `notes`.
+-- size, with as many pictures as one can wait for; what was measured, and what follows from it, is said in its text.
 local core = require "effv2.core"
 local evaluate = require "effv2.train.evaluate"
 local plan_text = require "effv2.train.plan_text"
@@ -181,13 +181,19 @@ local function sum(list, name)
     return total
 end
 
+--- How many threads want to run on this machine, over the last minute; nil where that cannot be told.
+local function load_average()
+    return tonumber((core.read_file "/proc/loadavg" or ""):match "^%S+")
+end
+
 --- The plan of a training with the checked arguments of effv2.train. The model's weights are as before, but its
 -- batch-norm statistics have seen the measured pictures.
 -- @return { parameters =, images =, val_images =, classes =, epochs =, updates =, updates_per_epoch =, batch_size =,
 -- parts = (accumulate), lr =, optimizer =, stages = as stages_of gives them, evaluations =, evaluation_seconds = (all),
--- seconds = (the whole), bytes = (of tensors at the largest), measures =, notes = list }; tostring() is the table.
+-- seconds = (the whole), bytes = (of tensors at the largest), measures =, threads =,
+-- load = (before it) }; tostring() is the table.
 local function plan(o)
-    local workers = o.workers
+    local workers, load = o.workers, load_average() -- before there is work of its own
     o.workers = 0 -- pictures are made by the thread that measures
     local t, measures = trainer.new(o), {}
     local parts = o.schedule:plan(t.run_info)
@@ -202,7 +208,7 @@ local function plan(o)
         images = o.data.train:size(), val_images = o.data.val and o.data.val:size() or 0, classes = o.data.classes,
         epochs = o.epochs, updates = t.total, updates_per_epoch = t.steps_per_epoch, batch_size = o.batch_size,
         parts = o.accumulate, lr = trainer.describe_rate(o.lr), optimizer = o.optimizer.name, stages = stages,
-        eval_size = t:evaluation().size, evaluations = count, measures = measures, threads = core.threads(),
+        eval_size = t:evaluation().size, evaluations = count, measures = measures, threads = core.threads(), load = load,
         evaluation_seconds = count * passes * (o.data.val and o.data.val:size() or 0) * evaluation, bytes = 0,
     }
     for _, stage in ipairs(stages) do

@@ -80,6 +80,10 @@ local function describe(plan)
     lines[#lines + 1] = ("in all, on this machine: about %s, %s of memory"):format(duration(plan.seconds),
         memory(plan.bytes))
     lines[#lines + 1] = measured(plan)
+    if plan.load and plan.load > plan.threads / 2 then
+        lines[#lines + 1] = ("The machine was busy (load %.1f): when it has nothing else to do, this takes less time."):format(
+            plan.load)
+    end
     return table.concat(lines, "\n")
 end
 

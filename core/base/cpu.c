@@ -1,12 +1,13 @@
 /* Instruction-set detection; see cpu.h. */
 #include "base/cpu.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const names[EFF_ISA_COUNT] = {"portable", "avx2", "avx512"};
-static int current = -1;
+static atomic_int current = -1; /* loader threads may be the first to ask */
 
 const char *eff_isa_name(eff_isa isa) { return names[isa]; }
 
@@ -44,7 +45,8 @@ eff_status eff_isa_check_environment(void)
 
 eff_isa eff_isa_current(void)
 {
-    if (current < 0 && (eff_isa_check_environment() != EFF_OK || current < 0)) current = eff_isa_best();
+    if (current < 0) (void)eff_isa_check_environment();
+    if (current < 0) current = (int)eff_isa_best();
     return (eff_isa)current;
 }
 

@@ -1,6 +1,5 @@
 --- What the studies of a database hold: a list of them, the trials, the best, the Pareto front of two quantities.
 local effv2 = require "effv2"
-local plot = require "effv2.search.plot"
 local results = require "effv2.search.results"
 local store = require "effv2.search.store"
 local text = require "effv2.search.text"
@@ -88,6 +87,14 @@ local function wishes_of(list)
     return more
 end
 
+local function places(points)
+    local list = {}
+    for i, point in ipairs(points) do
+        list[i] = { point.x, point.y }
+    end
+    return list
+end
+
 function actions.pareto(study)
     local points, front = study:pareto(cfg.x, cfg.y, cfg.more and wishes_of(cfg.more))
     if #points == 0 then
@@ -101,8 +108,14 @@ function actions.pareto(study)
     end
     print(text.columns(rows, { [4] = true }))
     local out = cfg.out or study.name .. "-pareto.png"
-    plot.pareto(out, points, front, {
-        title = ("%s: %d of %d configurations are on the Pareto front"):format(study.name, #front, #points), x = cfg.x, y = cfg.y,
+    effv2.report.plot(out, {
+        title = ("%s: %d of %d configurations are on the Pareto front"):format(study.name, #front, #points),
+        x = { label = cfg.x }, y = { label = cfg.y },
+        series = {
+            { name = "trials", points = places(points), style = "points", colour = "#a0a0a0" },
+            { points = places(front), style = "steps", colour = "#c03020" },
+            { name = "Pareto front", points = places(front), style = "points", colour = "#c03020" },
+        },
     })
     print("\n" .. out)
 end

@@ -3,6 +3,9 @@
 
 #include "data/pack.h"
 
+#include <stdio.h>
+#include <xxhash.h>
+
 /* ---- sources ---- */
 
 /* The field's list of strings, which live as long as the table, in an array that is left on the stack. */
@@ -118,12 +121,24 @@ static int sha256(lua_State *L)
     return 1;
 }
 
+/* digest(text): 16 hexadecimal digits that tell texts apart (XXH3) */
+static int digest(lua_State *L)
+{
+    size_t length;
+    const char *text = luaL_checklstring(L, 1, &length);
+    char digits[17];
+    snprintf(digits, sizeof digits, "%016llx", (unsigned long long)XXH3_64bits(text, length));
+    lua_pushstring(L, digits);
+    return 1;
+}
+
 void eff_open_archives(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"open_archives", open_archives},
                                          {"open_flat", open_flat},
                                          {"pack_shard", pack_shard},
                                          {"sha256", sha256},
+                                         {"digest", digest},
                                          {NULL, NULL}};
     luaL_register(L, NULL, functions);
 }

@@ -194,11 +194,11 @@ static int dir_exists(lua_State *L)
     return 1;
 }
 
-/* remove_file(path) */
+/* remove_file(path): a file or an empty folder */
 static int remove_file(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
-    if (unlink(path) == 0) return push_outcome(L, EFF_OK);
+    if (remove(path) == 0) return push_outcome(L, EFF_OK);
     return push_outcome(L, eff_fail_errno(path, "remove", errno));
 }
 

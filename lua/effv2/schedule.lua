@@ -82,11 +82,19 @@ local function between(range, share)
     return share == 1 and range[2] or range[1] + (range[2] - range[1]) * share
 end
 
+--- How far size and strengths are at a share of the way from the first stage to the last.
+local shapes = {
+    linear = function(share) return share end,
+    cosine = function(share) return (1 - math.cos(math.pi * share)) / 2 end,
+    step = function(share) return share < 0.5 and 0 or 1 end,
+    reversed = function(share) return 1 - share end,
+}
+
 --- The two rules for stage i of M (0-based): how far size and strengths have grown.
 local rules = {
-    -- Algorithm 1: both linear from the first to the last stage, end points included.
+    -- Algorithm 1: both linear (or as s.shape says) from the first to the last stage, end points included.
     paper = function(s, i, stages)
-        local share = stages > 1 and i / (stages - 1) or 1
+        local share = shapes[s.shape](stages > 1 and i / (stages - 1) or 1)
         local size = between(s.image_size, share)
         return whole_size(size, s, share == 0 or share == 1), share
     end,
@@ -102,11 +110,17 @@ local rules = {
 --- Algorithm 1: `stages` stages of equal length; image size, RandAugment magnitude, Mixup and CutMix alpha, dropout
 -- and drop-path go from { first, last } linearly. Weights, optimiser and average carry over.
 -- rule: "paper" (sizes 128, 185, 243, 300 for 128 to 300) or "official" (171, 214, 257, 300; constant dropout).
+-- shape, with the paper's rule: "linear", or "cosine" (slow at both ends), "step" (the first values in the first half of the
+-- stages, the last in the others), "reversed" (from last to first).
 function schedule.progressive(given)
-    local s = read("schedule.progressive", given, { stages = 4, rule = "paper" })
+    local s = read("schedule.progressive", given, { stages = 4, rule = "paper", shape = "linear" })
     local rule = rules[s.rule]
     if not rule then
         error(('schedule.progressive: rule is "%s", wanted "paper" or "official"'):format(tostring(s.rule)), 2)
+    end
+    if not shapes[s.shape] or s.rule ~= "paper" and s.shape ~= "linear" then
+        error(('schedule.progressive: shape is "%s", wanted "linear", or with rule = "paper" also "cosine", "step" or '
+            .. '"reversed"'):format(s.shape), 2)
     end
     if s.stages < 1 or s.stages ~= math.floor(s.stages) then
         error(("schedule.progressive: stages is %g, wanted a whole number from 1"):format(s.stages), 2)

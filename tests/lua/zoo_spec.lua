@@ -170,7 +170,7 @@ describe("ResNet-RS", function()
 
     it("refuses a pool that it does not know", function()
         local message = message_of(models.create, "resnetrs50", { stem_pool = "mean" })
-        assert.is_truthy(message:find('stem_pool is "mean", wanted "max" or "conv"', 1, true))
+        assert.is_truthy(message:find('stem_pool is "mean", wanted "max", "conv" or "none"', 1, true))
     end)
 end)
 

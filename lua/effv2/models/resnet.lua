@@ -91,7 +91,9 @@ end
 local function build_stem(config)
     local width = config.width
     if not config.deep_stem then
-        return conv(config, { in_channels = config.in_channels, out_channels = width, kernel_size = 7, stride = 2 })
+        return conv(config, {
+            in_channels = config.in_channels, out_channels = width, kernel_size = config.stem_kernel, stride = config.stem_stride,
+        })
     end
     local sequence, channels = nn.Sequential {}, config.in_channels
     for i, to in ipairs { width / 2, width / 2, width } do
@@ -102,9 +104,11 @@ local function build_stem(config)
     return sequence
 end
 
---- What halves the map after the stem.
+--- What halves the map after the stem, where something does.
 local function build_stem_pool(config)
-    if config.stem_pool == "max" then
+    if config.stem_pool == "none" then
+        return nn.Sequential {}
+    elseif config.stem_pool == "max" then
         return nn.MaxPool2d { kernel_size = 3, stride = 2, padding = 1 }
     end
     return conv(config, { in_channels = config.width, out_channels = config.width, kernel_size = 3, stride = 2 })
@@ -140,15 +144,17 @@ end
 local function build(config)
     if not blocks[config.block] then
         error(('%s: block is "%s", wanted "basic" or "bottleneck"'):format(config.name, config.block), 0)
-    elseif config.stem_pool ~= "max" and config.stem_pool ~= "conv" then
-        error(('%s: stem_pool is "%s", wanted "max" or "conv"'):format(config.name, config.stem_pool), 0)
+    elseif config.stem_pool ~= "max" and config.stem_pool ~= "conv" and config.stem_pool ~= "none" then
+        error(('%s: stem_pool is "%s", wanted "max", "conv" or "none"'):format(config.name, config.stem_pool), 0)
     elseif #config.layers == 0 then
         error(("%s: layers is empty, wanted the number of blocks of each stage"):format(config.name), 0)
     end
     for i, layers in ipairs(config.layers) do
         keys.want_whole(config.name, ("layers[%d]"):format(i), layers, 1, false, 0)
     end
-    keys.want_whole(config.name, "width", config.width, 1, false, 0)
+    for _, name in ipairs { "width", "stem_kernel", "stem_stride" } do
+        keys.want_whole(config.name, name, config[name], 1, false, 0)
+    end
     return ResNet(config)
 end
 
@@ -178,11 +184,11 @@ local function cost(sheet, config)
         sheet:conv { output = width / 2, kernel = 3 }
         sheet:conv { output = width, kernel = 3 }
     else
-        sheet:conv { output = width, kernel = 7, stride = 2 }
+        sheet:conv { output = width, kernel = config.stem_kernel, stride = config.stem_stride }
     end
     if config.stem_pool == "conv" then
         sheet:conv { output = width, kernel = 3, stride = 2 }
-    else
+    elseif config.stem_pool == "max" then
         sheet:shrink(2)
     end
     for i, layers in ipairs(config.layers) do
@@ -206,7 +212,7 @@ local function add_entry(row, entry, changes)
         -- that end a bottleneck or its shortcut again rather than keep their outputs: a quarter less memory
         block = row.block or "bottleneck", layers = row.layers, width = 64, dropout = 0, drop_path = 0,
         activation = "relu", bn_eps = 1e-5, bn_momentum = 0.9, zero_init = false, recompute = true, deep_stem = false,
-        stem_pool = "max", average_shortcut = false, se_ratio = 0,
+        stem_kernel = 7, stem_stride = 2, stem_pool = "max", average_shortcut = false, se_ratio = 0,
     }
     for key, value in pairs(changes) do
         entry.options[key] = value

@@ -1,0 +1,188 @@
+--- Experiments: what the tables and figures of the paper, and studies beyond it, share.
+--
+--     local experiment = effv2.experiment
+--     local x = experiment {
+--       name = "table13_adaptive_regularization", title = "Table 13: adaptive regularisation", section = "5.4",
+--       asks = "Does regularisation that follows the image size help?",
+--     }
+--     local found = x:train { { name = "vanilla", training = { schedule = { ... } } }, { name = "adaptive", ... } }
+--     x:report { columns = { "schedule", "top-1 (%)" }, rows = ..., claims = { x:claim("...", found[2], found[1]) } }
+--
+-- An experiment runs at a scale (experiment/scales.lua), which `scale=` names: on which data and how long networks are
+-- trained, and with which sizes and strengths. Its trainings are a study (docs/sweeps.md), each with a record of its own
+-- (experiment/records.lua); killed at any point, the same command goes on. It writes a page with a table, a CSV and a plot.
+local config = require "effv2.config"
+local core = require "effv2.core"
+local keys = require "effv2.keys"
+local networks = require "effv2.experiment.networks"
+local page = require "effv2.experiment.page"
+local records = require "effv2.experiment.records"
+local scales = require "effv2.experiment.scales"
+local speed = require "effv2.speed"
+local statistics = require "effv2.experiment.statistics"
+local training = require "effv2.experiment.training"
+local trials = require "effv2.experiment.trials"
+
+local experiment = { scales = scales, changed = trials.changed, cost = networks.cost }
+
+local Experiment = {}
+Experiment.__index = Experiment
+
+-- ---- the command line -------------------------------------------------------------------------------
+
+local function refuse(format, ...)
+    error({ exit_code = 2, message = format:format(...) }, 0)
+end
+
+--- The folder where results are kept: beside the script; of smoke runs below runs/.
+local function default_out(scale)
+    return scale == "smoke" and "runs/experiments" or ((arg and arg[0] or ""):match "^(.*)/" or ".") .. "/results"
+end
+
+local function read_settings(e)
+    local scale_list = e.scales or scales.names
+    local scale = config.given "scale"
+    scale = scales[scale] and scale or scale_list[1]
+    local defaults = {
+        scale = config.choice(scale_list[1], scale_list), data = config.optional "string", seeds = scales[scale].seeds,
+        jobs = core.threads(), workers = 1, out = default_out(scale), dry_run = false,
+        help = {
+            ("%s (section %s)."):format(e.title, e.section), e.asks,
+            scale = "smoke: seconds, drawn pictures; cifar, flowers: minutes a training; paper: ImageNet, as the paper has it",
+            data = "the folder of the scale's data; else $EFFV2_DATA/<its usual name>, or ~/.cache/effv2-data/<that>",
+            seeds = "how many seeds each training is run with",
+            jobs = "trainings at a time; they share the threads",
+            workers = "threads of each that prepare images",
+            out = "the folder of the results",
+            dry_run = "print what would be trained, and train nothing",
+        },
+    }
+    for key, value in pairs(e.settings or {}) do
+        defaults[key] = value
+    end
+    for key, text in pairs(e.help or {}) do
+        defaults.help[key] = text
+    end
+    return config(defaults)
+end
+
+--- Where the data of a scale is.
+local function data_path(cfg, scale)
+    local folder = scale.data.folder
+    if not folder or cfg.data then
+        return cfg.data
+    end
+    local home = os.getenv "EFFV2_DATA" or (os.getenv "HOME" or "") .. "/.cache/effv2-data"
+    local path = ("%s/%s"):format(home, folder)
+    if not core.dir_exists(path) and not cfg.dry_run then
+        refuse("scale=%s needs data=FOLDER (there is no %s)", cfg.scale, path)
+    end
+    return path
+end
+
+-- ---- trainings --------------------------------------------------------------------------------------
+
+--- The settings of a training at this scale, without model and schedule, with changes put over them.
+function Experiment:base(changes)
+    local settings = trials.changed(self.scale.training, changes)
+    settings.data = { kind = self.scale.data.kind, train = self.scale.data.train, val = self.scale.data.val }
+    return settings
+end
+
+--- A network in a training's settings.
+function experiment.with_network(network, changes)
+    return trials.changed({ model = network.model, options = network.options }, changes)
+end
+
+local function print_plan(self, all, arms)
+    local done = 0
+    for i, by_seed in ipairs(all) do
+        local cost = networks.cost({ model = by_seed[1].model, options = by_seed[1].options }, by_seed[1].eval_size, 10)
+        print(("%-44s %d seeds  %d epochs  %.2f M parameters, %.1f M multiply-adds at %d px"):format(arms[i].name, #by_seed,
+            by_seed[1].epochs, cost.parameters / 1e6, cost.macs / 1e6, by_seed[1].eval_size))
+        for _, settings in ipairs(by_seed) do
+            done = done + (self.records:find(settings) and 1 or 0)
+        end
+    end
+    print(core.json_encode { dry_run = true, experiment = self.name, scale = self.cfg.scale, trainings = #all * self.cfg.seeds,
+        done = done })
+    os.exit(0)
+end
+
+--- Trains every arm with every seed; what has a record is not trained again.
+-- @param arms list of { name =, training = changes of base(), and whatever the experiment likes }
+-- @param changes of base() for all of them
+-- @return as experiment/trials.lua has it
+function Experiment:train(arms, changes)
+    local cfg, base = self.cfg, self:base(changes)
+    if cfg.dry_run then
+        print_plan(self, trials.settings(base, arms, cfg.seeds), arms)
+    end
+    return trials.run {
+        name = self.name, base = base, arms = arms, seeds = cfg.seeds, jobs = cfg.jobs, workers = cfg.workers,
+        path = data_path(cfg, self.scale), records = self.records, scratch = self.scratch,
+    }
+end
+
+--- Times networks by turns (effv2.speed), or takes the times that this machine had before: speeds of a fresh machine are
+-- measured again.
+-- @param what a word that names the measurement
+-- @param list of what effv2.speed takes
+-- @param rounds 3 when not given; at scale=smoke 1, with a step or two
+function Experiment:time(what, list, rounds)
+    local smoke = self.cfg.scale == "smoke"
+    for _, job in ipairs(list) do
+        job.steps, job.warmup = smoke and 1 or job.steps, smoke and 0 or job.warmup
+    end
+    local path = ("%s/%s-%s-%s.json"):format(self.folder, self.cfg.scale, what, core.digest(core.json_encode {
+        list, core.info().cpu, core.threads() }))
+    local kept = core.read_file(path)
+    if kept and not smoke then
+        return assert(core.json_decode(kept, path))
+    end
+    local found = speed.compare(list, smoke and 1 or rounds or 3)
+    assert(core.make_dir(self.folder))
+    assert(core.write_file(path, core.json_encode(found, true) .. "\n"))
+    return found
+end
+
+--- A claim of the paper as a comparison of two results of train(): that the first has the higher top-1.
+-- @return { text =, verdict = "holds", "does not hold" (the opposite does) or "is not decided" (the difference is smaller
+-- than its 95 % interval, or there is one seed only), difference = in points, interval = half of it }
+function Experiment:claim(text, better, worse)
+    local difference, interval = statistics.difference(better.top1.values, worse.top1.values)
+    local verdict = "is not decided"
+    if interval and math.abs(difference) > interval then
+        verdict = difference > 0 and "holds" or "does not hold"
+    end
+    return { text = text, verdict = verdict, difference = difference, interval = interval }
+end
+
+--- Writes the page, the CSV and the plot, prints the table, and as the last line a JSON object.
+-- @param r { columns =, rows = (of report.table), claims = list of claim(), notes = list of paragraphs, plot = panels of
+-- report.plot, or f(path) that draws }
+function Experiment:report(r)
+    r = keys.check("experiment: report", r, { columns = keys.none, rows = keys.none, claims = {}, notes = {}, plot = keys.none })
+    local result = page.write(self, r)
+    print(core.json_encode(result))
+end
+
+--- @param given { name = the script's, title =, section = of the paper, asks = the question, settings = further keys of the
+-- command line and help = of these, scales = those that it has (all when not given) }
+-- @return an experiment: cfg (the command line), scale (of experiment.scales), networks (of this scale, see
+-- experiment/networks.lua), and the methods above
+return setmetatable(experiment, {
+    __call = function(_, given)
+        local e = keys.check("experiment", given, {
+            name = keys.none, title = keys.none, section = keys.none, asks = keys.none, settings = {}, help = {},
+            scales = keys.none,
+        })
+        local cfg = read_settings(e)
+        local folder = ("%s/%s"):format(cfg.out, e.name)
+        return setmetatable({
+            name = e.name, title = e.title, section = e.section, asks = e.asks, cfg = cfg, scale = scales[cfg.scale],
+            networks = networks.of(cfg.scale), folder = folder, scratch = cfg.out .. "/.work",
+            records = records.open(("%s/trainings/%s"):format(cfg.out, cfg.scale)), training = training,
+        }, Experiment)
+    end,
+})

@@ -1,0 +1,87 @@
+--- The results of an experiment as files: NAME/SCALE.md, .csv and .svg in the folder of the results.
+local core = require "effv2.core"
+local report = require "effv2.report"
+
+local page = {}
+
+local function must(value, message)
+    if value == nil then
+        error(message, 0)
+    end
+    return value
+end
+
+--- The command that makes these results again.
+local function command_of(x)
+    local words = { ("effv2 experiments/%s.lua scale=%s"):format(x.name, x.cfg.scale) }
+    if x.cfg.seeds ~= x.scale.seeds then
+        words[2] = ("seeds=%d"):format(x.cfg.seeds)
+    end
+    return table.concat(words, " ")
+end
+
+local function claim_line(claim)
+    local by = ("%+.2f points"):format(claim.difference)
+    if claim.interval then
+        by = ("%s ± %.2f"):format(by, claim.interval)
+    end
+    return ("- %s: **%s** (%s)."):format(claim.text, claim.verdict, by)
+end
+
+local function append(lines, ...)
+    for _, line in ipairs { ... } do
+        lines[#lines + 1] = line
+    end
+end
+
+--- The Markdown of a page.
+function page.text(x, r, shown, has_plot)
+    local lines = { "# " .. x.title, "", ("Section %s of the paper. %s"):format(x.section, x.asks), "", "```sh", command_of(x),
+        "```", "", shown:markdown() }
+    if #r.claims > 0 then
+        append(lines, "", "What holds at this scale (differences of top-1 with their 95 % intervals over the seeds):", "")
+        for _, claim in ipairs(r.claims) do
+            append(lines, claim_line(claim))
+        end
+    end
+    for _, note in ipairs(r.notes) do
+        append(lines, "", note)
+    end
+    if has_plot then
+        append(lines, "", ("![%s](%s.svg)"):format(x.title, x.cfg.scale))
+    end
+    return table.concat(lines, "\n") .. "\n"
+end
+
+local function draw(plot, path)
+    if not plot then
+        return false
+    elseif type(plot) == "function" then
+        plot(path)
+        return true
+    elseif not report.can_plot() then
+        io.stderr:write("no plot: gnuplot is not installed; on Debian: apt install gnuplot-nox\n")
+        return false
+    end
+    report.plot(path, plot)
+    return true
+end
+
+--- Writes the files and prints the table.
+-- @return what the last line of the experiment's output says
+function page.write(x, r)
+    local shown = report.table { columns = r.columns, rows = r.rows }
+    local path = ("%s/%s"):format(x.folder, x.cfg.scale)
+    must(core.make_dir(x.folder))
+    local has_plot = draw(r.plot, path .. ".svg")
+    must(core.write_file(path .. ".csv", shown:csv()))
+    must(core.write_file(path .. ".md", page.text(x, r, shown, has_plot)))
+    print(shown)
+    for _, claim in ipairs(r.claims) do
+        print(claim_line(claim))
+    end
+    return { experiment = x.name, scale = x.cfg.scale, seeds = x.cfg.seeds, page = path .. ".md", csv = path .. ".csv",
+        plot = has_plot and path .. ".svg" or nil }
+end
+
+return page

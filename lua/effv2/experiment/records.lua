@@ -1,0 +1,54 @@
+--- The records of trainings: one JSON file each, named by its settings, with settings, result and machine.
+--
+-- A record stands for its training: what is there is not run again, by this experiment or another one, on this machine or
+-- after a clone. Removing the file has the training run again.
+local core = require "effv2.core"
+local training = require "effv2.experiment.training"
+
+local records = {}
+
+local Records = {}
+Records.__index = Records
+
+local function must(value, message)
+    if value == nil then
+        error(message, 0)
+    end
+    return value
+end
+
+--- Keeps records in a folder.
+function records.open(folder)
+    return setmetatable({ folder = folder }, Records)
+end
+
+function Records:path(settings)
+    return ("%s/%s.json"):format(self.folder, training.key(settings))
+end
+
+--- The result of a training that was run; nil where it was not.
+function Records:find(settings)
+    local path = self:path(settings)
+    local content = core.read_file(path)
+    if not content then
+        return nil
+    end
+    local record = must(core.json_decode(content, path))
+    if type(record) ~= "table" or type(record.result) ~= "table" or type(record.result.top1) ~= "number"
+        or core.json_encode(record.settings) ~= core.json_encode(settings) then
+        error(path .. ": it is no record of the training that its name stands for; remove it to have that run again", 0)
+    end
+    return record.result
+end
+
+--- Keeps a result.
+function Records:keep(settings, result)
+    local info = core.info()
+    must(core.make_dir(self.folder))
+    must(core.write_file(self:path(settings), core.json_encode({
+        settings = settings, result = result, version = core.version,
+        machine = { cpu = info.cpu, isa = info.isa, threads = core.threads() },
+    }, true) .. "\n"))
+end
+
+return records

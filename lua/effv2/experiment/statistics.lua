@@ -1,0 +1,62 @@
+--- Means, deviations, and whether two lists of results differ by more than chance.
+local results = require "effv2.search.results"
+
+local statistics = {}
+
+--- { mean =, deviation = (of the sample; nil of one value), values = } of a list; nil of an empty one.
+function statistics.spread(values)
+    local mean, deviation = results.spread(values)
+    return mean and { mean = mean, deviation = deviation, values = values }
+end
+
+-- Student's t: the 97.5 % points for 1, 2, ... degrees of freedom; beyond the list the last one, which is too wide.
+local T = { 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
+    2.110, 2.101, 2.093, 2.086 }
+
+--- The mean of a minus that of b, and half the width of its 95 % interval (Welch's, degrees of freedom rounded down; nil
+-- where a list has one value only, or none of the two deviates).
+function statistics.difference(a, b)
+    local first, second = statistics.spread(a), statistics.spread(b)
+    local difference = first.mean - second.mean
+    if not first.deviation or not second.deviation then
+        return difference
+    end
+    local va, vb = first.deviation ^ 2 / #a, second.deviation ^ 2 / #b
+    if va + vb == 0 then
+        return difference
+    end
+    local freedom = (va + vb) ^ 2 / (va ^ 2 / (#a - 1) + vb ^ 2 / (#b - 1))
+    return difference, T[math.min(#T, math.max(1, math.floor(freedom + 1e-9)))] * math.sqrt(va + vb)
+end
+
+--- The rank correlation of two lists of numbers, from -1 to 1 (Spearman's, ties share their ranks).
+function statistics.rank_correlation(a, b)
+    local function ranks(list)
+        local order, rank = {}, {}
+        for i = 1, #list do
+            order[i] = i
+        end
+        table.sort(order, function(i, j) return list[i] < list[j] end)
+        local first = 1
+        while first <= #order do
+            local last = first
+            while last < #order and list[order[last + 1]] == list[order[first]] do
+                last = last + 1
+            end
+            for k = first, last do
+                rank[order[k]] = (first + last) / 2
+            end
+            first = last + 1
+        end
+        return rank
+    end
+    local ra, rb, mean = ranks(a), ranks(b), (#a + 1) / 2
+    local product, square_a, square_b = 0, 0, 0
+    for i = 1, #a do
+        product = product + (ra[i] - mean) * (rb[i] - mean)
+        square_a, square_b = square_a + (ra[i] - mean) ^ 2, square_b + (rb[i] - mean) ^ 2
+    end
+    return product / math.sqrt(square_a * square_b)
+end
+
+return statistics

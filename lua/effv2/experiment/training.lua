@@ -1,0 +1,146 @@
+--- One training as plain data: what it is made of, so that it can be named, kept and repeated.
+--
+-- The same settings and seed give the same bits. So a training that several experiments need is run once, and its record
+-- stands for it from then on (records.lua).
+local core = require "effv2.core"
+local keys = require "effv2.keys"
+
+local training = {}
+
+local KEYS = {
+    data = keys.none,         -- { kind =, train = nil or the first so many pictures, val = }
+    model = keys.none,        -- a name of models.list(), or a description
+    options = {},             -- further ones of models.create
+    epochs = keys.none, batch_size = keys.none, micro_batch = keys.none,
+    optimizer = keys.none,    -- { rule = "sgd", and what effv2.optim.sgd takes }
+    lr = keys.none,           -- { curve = "cosine", and what effv2.lr.cosine takes }
+    schedule = keys.none,     -- { kind = "progressive", and what effv2.schedule.progressive takes }
+    augment = keys.none,      -- { crop =, area =, operations = of RandAugment, dialect = }
+    ema = keys.none, label_smoothing = 0, eval_size = keys.none, eval_rule = "official", eval_every = 1, seed = 0,
+}
+
+--- A copy with every key of KEYS checked.
+function training.check(settings)
+    return keys.check("training", settings, KEYS, 0)
+end
+
+--- 16 hexadecimal digits that stand for the settings.
+function training.key(settings)
+    return core.digest(core.json_encode(settings))
+end
+
+--- A table without some of its keys.
+local function without(given, ...)
+    local copy = {}
+    for key, value in pairs(given) do
+        copy[key] = value
+    end
+    for _, key in ipairs { ... } do
+        copy[key] = nil
+    end
+    return copy
+end
+
+local function first_of(source, count)
+    if not count or count >= source:size() then
+        return source
+    end
+    local list = {}
+    for i = 1, count do
+        list[i] = i
+    end
+    return source:subset(list)
+end
+
+--- Opens the data of the settings, at a path.
+function training.open(wanted, path)
+    local data = require "effv2.data"
+    if wanted.kind == "shapes" then
+        return data.open("shapes", { train = wanted.train, val = wanted.val })
+    end
+    local opened = data.open(path)
+    return {
+        train = first_of(opened.train, wanted.train), val = first_of(opened.val, wanted.val), classes = opened.classes,
+        class_names = opened.class_names,
+    }
+end
+
+local function augmentation(given, model)
+    local augment = require "effv2.augment"
+    return function(at)
+        local magnitude = at.randaugment or 0
+        return augment.train {
+            size = at.image_size, crop = given.crop, area = given.area, normalise = model.config.normalise,
+            randaugment = magnitude > 0 and { n = given.operations, magnitude = magnitude, dialect = given.dialect } or nil,
+        }
+    end
+end
+
+local function create(settings, classes)
+    local models = require "effv2.models"
+    local options = without(settings.options)
+    options.classes = classes
+    if type(settings.model) == "string" then
+        return models.create(settings.model, options)
+    end
+    for key, value in pairs(without(settings.model, "sizes")) do
+        options[key] = value
+    end
+    return models.create(options)
+end
+
+--- The arguments of effv2.train that the settings stand for.
+local function arguments(s, path)
+    local effv2 = require "effv2"
+    local data = training.open(s.data, path)
+    effv2.manual_seed(s.seed)
+    local model = create(s, data.classes)
+    return {
+        data = data, model = model, epochs = s.epochs, batch_size = s.batch_size, seed = s.seed,
+        accumulate = s.micro_batch and s.batch_size / s.micro_batch or 1,
+        optimizer = effv2.optim[s.optimizer.rule](without(s.optimizer, "rule")),
+        lr = effv2.lr[s.lr.curve](without(s.lr, "curve")),
+        schedule = effv2.schedule[s.schedule.kind](without(s.schedule, "kind")),
+        augment = augmentation(s.augment, model), normalise = model.config.normalise, ema = s.ema,
+        label_smoothing = s.label_smoothing, eval_size = s.eval_size, eval_rule = s.eval_rule, eval_every = s.eval_every,
+    }
+end
+
+--- The epochs of a run that were evaluated: { epoch =, image_size =, loss =, top1 =, ema_top1 =, seconds = }.
+local function curve_of(run)
+    local list = {}
+    for line in (core.read_file(run .. "/metrics.jsonl") or ""):gmatch "[^\n]+" do
+        local row = core.json_decode(line)
+        if type(row) == "table" and row.kind == "epoch" and row.top1 then
+            list[#list + 1] = {
+                epoch = row.epoch, image_size = row.image_size, loss = row.loss, top1 = row.top1, ema_top1 = row.ema_top1,
+                seconds = row.seconds,
+            }
+        end
+    end
+    return list
+end
+
+--- Runs a training, or goes on with what of it is in the folder `run`.
+-- @param settings as KEYS says
+-- @param o { path = of the data, run = a folder, workers = 1, report = f(epoch, top1) or nil }
+-- @return { top1 = of the moving average after the last epoch (of the weights themselves without one), raw_top1 =,
+-- seconds =, parameters =, curve = the evaluated epochs }
+function training.run(settings, o)
+    local s = training.check(settings)
+    local args = arguments(s, o.path)
+    args.workers, args.checkpoint_every, args.quiet = o.workers or 1, 60, true
+    args.on_epoch = o.report and function(m)
+        if m.top1 then
+            o.report(m.epoch, m.ema_top1 or m.top1)
+        end
+    end
+    args[core.file_exists(o.run .. "/config.json") and "resume" or "run"] = o.run
+    local result = require "effv2.train"(args)
+    return {
+        top1 = result.ema_top1 or result.top1, raw_top1 = result.top1, seconds = result.seconds,
+        parameters = args.model:num_parameters(), curve = curve_of(o.run),
+    }
+end
+
+return training

@@ -1,0 +1,127 @@
+--- Runs the trainings of an experiment as a study: each in a process of its own, several at a time, killed ones again.
+local core = require "effv2.core"
+local records = require "effv2.experiment.records"
+local statistics = require "effv2.experiment.statistics"
+local training = require "effv2.experiment.training"
+
+local trials = {}
+
+--- A copy of a table with the changes, which may be nested, put over it.
+local function changed(settings, changes)
+    local copy = {}
+    for key, value in pairs(settings) do
+        copy[key] = value
+    end
+    for key, value in pairs(changes or {}) do
+        local both = type(value) == "table" and type(copy[key]) == "table" and #value == 0
+        copy[key] = both and changed(copy[key], value) or value
+    end
+    return copy
+end
+trials.changed = changed
+
+--- The settings of every training: a list by arm of lists by seed.
+function trials.settings(base, arms, seeds)
+    local all = {}
+    for i, arm in ipairs(arms) do
+        all[i] = {}
+        for seed = 0, seeds - 1 do
+            local settings = changed(base, arm.training)
+            settings.seed = seed
+            all[i][seed + 1] = training.check(settings)
+        end
+    end
+    return all
+end
+
+--- Removes a folder and what is in it.
+local function remove_folder(path)
+    for _, entry in ipairs(core.list_dir(path) or {}) do
+        local inside = path .. "/" .. entry.name
+        if entry.is_dir then
+            remove_folder(inside)
+        else
+            core.remove_file(inside)
+        end
+    end
+    core.remove_file(path)
+end
+
+--- What a trial does: its training, unless a record has it.
+local function objective_of(o, all)
+    return function(trial)
+        local settings = all[trial.params.arm][trial.seed + 1]
+        local kept = o.records:find(settings)
+        if kept then
+            return kept.top1
+        end
+        local run = ("%s/%s"):format(o.scratch, training.key(settings))
+        local result = training.run(settings, {
+            path = o.path, run = run, workers = o.workers, report = function(epoch, top1) trial:report(epoch, top1) end,
+        })
+        o.records:keep(settings, result)
+        remove_folder(run)
+        return result.top1
+    end
+end
+
+--- How many trainings have no record.
+local function missing(o, all)
+    local count = 0
+    for _, by_seed in ipairs(all) do
+        for _, settings in ipairs(by_seed) do
+            count = count + (o.records:find(settings) and 0 or 1)
+        end
+    end
+    return count
+end
+
+local function index_list(n)
+    local list = {}
+    for i = 1, n do
+        list[i] = i
+    end
+    return list
+end
+
+--- The results of an arm over its seeds.
+local function result_of(o, arm, by_seed)
+    local top1, seconds, first, runs = {}, {}, nil, {}
+    for i, settings in ipairs(by_seed) do
+        local result = o.records:find(settings)
+        if not result then
+            error(("%s: the training with seed %d failed; its log is in %s"):format(arm.name, settings.seed, o.scratch), 0)
+        end
+        first = first or result
+        top1[i], seconds[i], runs[i] = 100 * result.top1, result.seconds, result
+    end
+    return {
+        name = arm.name, arm = arm, top1 = statistics.spread(top1), seconds = statistics.spread(seconds),
+        parameters = first.parameters, runs = runs,
+    }
+end
+
+--- Runs the trainings that have no record yet.
+-- @param o { name =, base = settings, arms = list of { name =, training = changes of them }, seeds =, jobs =, path = of the
+-- data, records =, scratch = a folder, workers = }
+-- @return by arm { name =, arm =, top1 = in percent and seconds = (spreads over the seeds), parameters =, runs = the results
+-- by seed }
+function trials.run(o)
+    local all = trials.settings(o.base, o.arms, o.seeds)
+    local task = require("effv2.search.worker").task()
+    if task or missing(o, all) > 0 then
+        assert(core.make_dir(o.scratch))
+        require "effv2.search.study" {
+            name = ("%s-%s"):format(o.name, core.digest(core.json_encode(all))), path = o.scratch .. "/study.db",
+            space = { arm = index_list(#o.arms) }, sampler = "grid", seeds = o.seeds, jobs = o.jobs,
+            objective = objective_of(o, all),
+        }:run()
+    end
+    local results = {}
+    for i, arm in ipairs(o.arms) do
+        results[i] = result_of(o, arm, all[i])
+    end
+    return results
+end
+
+return trials

@@ -32,10 +32,10 @@ local arms = {
 local network = x.networks.v2[3]
 local found = x:train(arms, experiment.with_network(network))
 
-local rows, points = {}, {}
+local rows, points, names = {}, {}, {}
 for i, result in ipairs(found) do
     rows[i] = { result.name, result.top1, result.seconds, result.arm.paper }
-    points[i] = { i, result.top1.mean, result.top1.deviation, label = result.name }
+    points[i], names[i] = { i, result.top1.mean, result.top1.deviation }, result.name
 end
 
 x:report {
@@ -47,12 +47,12 @@ x:report {
         x:claim("Progressive resizing is better than random, both adaptive (paper: +0.9)", found[2], found[4]),
     },
     notes = {
-        ("%s, %d to %d pixels, %d epochs. The paper does not name its network (the numbers are those of V2-M), which trains at 128 "
-            .. "to 380 pixels for 350 epochs: signs compare, sizes of differences do not."):format(network.name,
+        ("%s, %d to %d pixels, %d epochs. The paper does not name its network (the numbers are those of V2-M), which trains at "
+            .. "128 to 380 pixels for 350 epochs: signs compare, sizes of differences do not."):format(network.name,
             scale.image_size[1], scale.image_size[2], scale.training.epochs),
     },
     plot = {
-        title = x.title, x = { label = "", min = 0.5, max = #rows + 0.9 }, y = { label = "top-1 (%)" },
+        title = x.title, x = { names = names }, y = { label = "top-1 (%)" },
         series = { { points = points, style = "points" } },
     },
 }

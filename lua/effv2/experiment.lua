@@ -149,7 +149,7 @@ end
 --- A claim of the paper as a comparison of two results of train(): that the first has the higher top-1.
 -- @return { text =, verdict = "holds", "does not hold" (the opposite does) or "is not decided" (the difference is smaller
 -- than its 95 % interval, or there is one seed only), difference = in points, interval = half of it }
-function Experiment:claim(text, better, worse)
+function Experiment.claim(_, text, better, worse)
     local difference, interval = statistics.difference(better.top1.values, worse.top1.values)
     local verdict = "is not decided"
     if interval and math.abs(difference) > interval then

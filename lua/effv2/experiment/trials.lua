@@ -1,6 +1,5 @@
 --- Runs the trainings of an experiment as a study: each in a process of its own, several at a time, killed ones again.
 local core = require "effv2.core"
-local records = require "effv2.experiment.records"
 local statistics = require "effv2.experiment.statistics"
 local training = require "effv2.experiment.training"
 

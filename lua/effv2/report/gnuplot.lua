@@ -53,7 +53,8 @@ end
 -- @param width, height in pixels (900 x 600 when not given)
 function gnuplot.draw(path, script, width, height)
     local ending = path:match "%.(%l+)$"
-    local terminal = must(TERMINALS[ending], ("%s: plots are .svg or .png files"):format(path)):format(width or 900, height or 600)
+    local terminal = must(TERMINALS[ending], ("%s: plots are .svg or .png files"):format(path))
+    terminal = terminal:format(width or 900, height or 600)
     local drawing = path .. ".tmp"
     local head = ("set terminal %s\nset output %s\n"):format(terminal, gnuplot.quote(drawing))
     with_temporary(function(log)

@@ -23,7 +23,7 @@ local STYLES = {
 local COLOURS = { "#c03020", "#2060b0", "#208040", "#9040a0", "#c08000", "#606060", "#00a0a0", "#e06090" }
 local WIDTH, HEIGHT = 640, 480 -- pixels of a panel
 
-local AXIS = { label = "", log = false, min = keys.none, max = keys.none }
+local AXIS = { label = "", log = false, min = keys.none, max = keys.none, names = keys.none }
 
 local function read_panel(panel)
     local p = keys.check("report.plot", panel, { title = "", x = {}, y = {}, series = keys.none }, 0)
@@ -82,7 +82,17 @@ end
 
 local function axis_lines(name, axis)
     local least, most = axis.min and ("%.12g"):format(axis.min) or "*", axis.max and ("%.12g"):format(axis.max) or "*"
+    local tics = "autofreq"
+    if axis.names then
+        local list = {}
+        for i, text in ipairs(axis.names) do
+            list[i] = ("%s %d"):format(quote(text), i)
+        end
+        tics = ("(%s)"):format(table.concat(list, ", "))
+        least, most = 0.5, #axis.names + 0.5
+    end
     return {
+        ("set %stics %s"):format(name, tics),
         ("set %slabel %s"):format(name, quote(axis.label)), ("%s logscale %s"):format(axis.log and "set" or "unset", name),
         ("set %srange [%s:%s]"):format(name, least, most),
     }
@@ -110,7 +120,7 @@ end
 
 --- Draws a panel, or a list of panels side by side; the file appears as a whole. Raises where gnuplot is missing or fails.
 -- @param path of the picture, .svg or .png
--- @param panels { title =, x = { label =, log = false, min =, max = }, y = (alike), series = { { name =, points = { { x, y,
+-- @param panels { title =, x = { label =, log = false, min =, max =, names = texts at 1, 2, ... }, y = (alike), series = { { name =, points = { { x, y,
 -- deviation or nil, label = text or nil }, ... }, style = "linespoints" (or "points", "lines", "steps"), colour = }, ... } },
 -- or a list of such
 return function(path, panels)

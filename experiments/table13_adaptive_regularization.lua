@@ -13,23 +13,16 @@ local x = experiment {
 }
 local scale = x.scale
 
---- A schedule of the scale's sizes and strengths.
-local function schedule(kind, more)
-    return { schedule = experiment.changed({
-        kind = kind, image_size = scale.image_size, randaugment = scale.randaugment, mixup = scale.mixup, dropout = scale.dropout,
-    }, more) }
-end
-
 local every = math.min(8, math.max(1, math.floor(scale.training.epochs / scale.stages / 2)))
 local arms = {
-    { name = "progressive resize, vanilla", paper = "84.3 ± 0.14", training = schedule("size_only", { stages = scale.stages }) },
-    { name = "progressive resize, adaptive", paper = "85.1 ± 0.07",
-        training = schedule("progressive", { stages = scale.stages }) },
-    { name = "random resize, vanilla", paper = "83.5 ± 0.11", training = schedule("random_resize", { every_epochs = every }) },
+    { name = "progressive resize, vanilla", paper = "84.3 ± 0.14", training = x:schedule "size_only" },
+    { name = "progressive resize, adaptive", paper = "85.1 ± 0.07", training = x:schedule "progressive" },
+    { name = "random resize, vanilla", paper = "83.5 ± 0.11",
+        training = x:schedule("random_resize", { every_epochs = every }) },
     { name = "random resize, adaptive", paper = "84.2 ± 0.10",
-        training = schedule("random_resize", { every_epochs = every, adaptive = true }) },
+        training = x:schedule("random_resize", { every_epochs = every, adaptive = true }) },
 }
-local network = x.networks.v2[3]
+local network = x.networks.v2[2]
 local found = x:train(arms, experiment.with_network(network))
 
 local rows, points, names = {}, {}, {}

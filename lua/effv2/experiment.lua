@@ -89,6 +89,20 @@ function Experiment:base(changes)
     return settings
 end
 
+--- What a training's settings say of a schedule with the scale's strengths: kind = "fixed" trains at one image size
+-- throughout, with the last strengths; the others go from the scale's first values to its last ones.
+-- @param more of what effv2.schedule[kind] takes, put over it
+function Experiment:schedule(kind, more)
+    local scale, settings = self.scale, { kind = kind }
+    for _, name in ipairs { "image_size", "randaugment", "mixup", "dropout" } do
+        settings[name] = kind == "fixed" and scale[name][2] or scale[name]
+    end
+    if kind == "progressive" or kind == "size_only" then
+        settings.stages = scale.stages
+    end
+    return { schedule = trials.changed(settings, more) }
+end
+
 --- A network in a training's settings.
 function experiment.with_network(network, changes)
     return trials.changed({ model = network.model, options = network.options }, changes)
@@ -160,9 +174,10 @@ end
 
 --- Writes the page, the CSV and the plot, prints the table, and as the last line a JSON object.
 -- @param r { columns =, rows = (of report.table), claims = list of claim(), notes = list of paragraphs, plot = panels of
--- report.plot, or f(path) that draws }
+-- report.plot, or f(path) that draws, more = further tables: a list of { name = of its CSV, title =, columns =, rows = } }
 function Experiment:report(r)
-    r = keys.check("experiment: report", r, { columns = keys.none, rows = keys.none, claims = {}, notes = {}, plot = keys.none })
+    r = keys.check("experiment: report", r,
+        { columns = keys.none, rows = keys.none, claims = {}, notes = {}, plot = keys.none, more = {} })
     local result = page.write(self, r)
     print(core.json_encode(result))
 end

@@ -19,10 +19,10 @@ end
 --- Names that are loaded on first use, and the module behind each.
 local parts = {
     augment = "effv2.augment", classifier = "effv2.classifier", config = "effv2.config", data = "effv2.data",
-    evaluate = "effv2.train.evaluate", experiment = "effv2.experiment", Function = "effv2.func", help = "effv2.help", lr = "effv2.lr",
-    models = "effv2.models", nn = "effv2.nn", onnx = "effv2.onnx", optim = "effv2.optim", profile = "effv2.profile",
-    recipe = "effv2.recipe", report = "effv2.report", schedule = "effv2.schedule", search = "effv2.search",
-    speed = "effv2.speed", train = "effv2.train", weights = "effv2.weights",
+    evaluate = "effv2.train.evaluate", experiment = "effv2.experiment", Function = "effv2.func", help = "effv2.help",
+    lr = "effv2.lr", models = "effv2.models", nn = "effv2.nn", onnx = "effv2.onnx", optim = "effv2.optim",
+    profile = "effv2.profile", recipe = "effv2.recipe", report = "effv2.report", schedule = "effv2.schedule",
+    search = "effv2.search", speed = "effv2.speed", train = "effv2.train", weights = "effv2.weights",
 }
 
 local function known_names()

@@ -44,6 +44,9 @@ function page.text(x, r, shown, has_plot)
             append(lines, claim_line(claim))
         end
     end
+    for _, extra in ipairs(r.more) do
+        append(lines, "", extra.title .. ":", "", extra.shown:markdown())
+    end
     for _, note in ipairs(r.notes) do
         append(lines, "", note)
     end
@@ -75,10 +78,17 @@ function page.write(x, r)
     must(core.make_dir(x.folder))
     local has_plot = draw(r.plot, path .. ".svg")
     must(core.write_file(path .. ".csv", shown:csv()))
+    for _, extra in ipairs(r.more) do
+        extra.shown = report.table { columns = extra.columns, rows = extra.rows }
+        must(core.write_file(("%s-%s.csv"):format(path, extra.name), extra.shown:csv()))
+    end
     must(core.write_file(path .. ".md", page.text(x, r, shown, has_plot)))
     print(shown)
     for _, claim in ipairs(r.claims) do
         print(claim_line(claim))
+    end
+    for _, extra in ipairs(r.more) do
+        print("\n" .. extra.title .. ":\n" .. tostring(extra.shown))
     end
     return { experiment = x.name, scale = x.cfg.scale, seeds = x.cfg.seeds, page = path .. ".md", csv = path .. ".csv",
         plot = has_plot and path .. ".svg" or nil }

@@ -120,9 +120,9 @@ end
 
 --- Draws a panel, or a list of panels side by side; the file appears as a whole. Raises where gnuplot is missing or fails.
 -- @param path of the picture, .svg or .png
--- @param panels { title =, x = { label =, log = false, min =, max =, names = texts at 1, 2, ... }, y = (alike), series = { { name =, points = { { x, y,
--- deviation or nil, label = text or nil }, ... }, style = "linespoints" (or "points", "lines", "steps"), colour = }, ... } },
--- or a list of such
+-- @param panels { title =, x = { label =, log = false, min =, max =, names = texts at 1, 2, ... }, y = (alike), series = {
+-- { name =, points = { { x, y, deviation or nil, label = text or nil }, ... }, style = "linespoints" (or "points", "lines",
+-- "steps"), colour = }, ... } }, or a list of such
 return function(path, panels)
     panels = panels.series and { panels } or panels
     local lines = {

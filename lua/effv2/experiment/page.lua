@@ -4,13 +4,6 @@ local report = require "effv2.report"
 
 local page = {}
 
-local function must(value, message)
-    if value == nil then
-        error(message, 0)
-    end
-    return value
-end
-
 --- The command that makes these results again.
 local function command_of(x)
     local words = { ("effv2 experiments/%s.lua scale=%s"):format(x.name, x.cfg.scale) }
@@ -75,14 +68,14 @@ end
 function page.write(x, r)
     local shown = report.table { columns = r.columns, rows = r.rows }
     local path = ("%s/%s"):format(x.folder, x.cfg.scale)
-    must(core.make_dir(x.folder))
+    assert(core.make_dir(x.folder))
     local has_plot = draw(r.plot, path .. ".svg")
-    must(core.write_file(path .. ".csv", shown:csv()))
+    assert(core.write_file(path .. ".csv", shown:csv()))
     for _, extra in ipairs(r.more) do
         extra.shown = report.table { columns = extra.columns, rows = extra.rows }
-        must(core.write_file(("%s-%s.csv"):format(path, extra.name), extra.shown:csv()))
+        assert(core.write_file(("%s-%s.csv"):format(path, extra.name), extra.shown:csv()))
     end
-    must(core.write_file(path .. ".md", page.text(x, r, shown, has_plot)))
+    assert(core.write_file(path .. ".md", page.text(x, r, shown, has_plot)))
     print(shown)
     for _, claim in ipairs(r.claims) do
         print(claim_line(claim))

@@ -10,13 +10,6 @@ local records = {}
 local Records = {}
 Records.__index = Records
 
-local function must(value, message)
-    if value == nil then
-        error(message, 0)
-    end
-    return value
-end
-
 --- Keeps records in a folder.
 function records.open(folder)
     return setmetatable({ folder = folder }, Records)
@@ -33,7 +26,7 @@ function Records:find(settings)
     if not content then
         return nil
     end
-    local record = must(core.json_decode(content, path))
+    local record = assert(core.json_decode(content, path))
     if type(record) ~= "table" or type(record.result) ~= "table" or type(record.result.top1) ~= "number"
         or core.json_encode(record.settings) ~= core.json_encode(settings) then
         error(path .. ": it is no record of the training that its name stands for; remove it to have that run again", 0)
@@ -44,8 +37,8 @@ end
 --- Keeps a result.
 function Records:keep(settings, result)
     local info = core.info()
-    must(core.make_dir(self.folder))
-    must(core.write_file(self:path(settings), core.json_encode({
+    assert(core.make_dir(self.folder))
+    assert(core.write_file(self:path(settings), core.json_encode({
         settings = settings, result = result, version = core.version,
         machine = { cpu = info.cpu, isa = info.isa, threads = core.threads() },
     }, true) .. "\n"))

@@ -16,13 +16,6 @@ function gnuplot.quote(text)
     return "'" .. text:gsub("[%c]", " "):gsub("'", "''") .. "'"
 end
 
-local function must(value, message)
-    if value == nil then
-        error(message, 0)
-    end
-    return value
-end
-
 --- Calls f(path) with the path of a temporary file, which is removed afterwards.
 local function with_temporary(f)
     local path = os.tmpname()
@@ -39,7 +32,7 @@ function gnuplot.installed()
 end
 
 local function run(path, source, log)
-    local pid = must(core.start_process({ "/usr/bin/env", "gnuplot", source }, {}, log))
+    local pid = assert(core.start_process({ "/usr/bin/env", "gnuplot", source }, {}, log))
     local kind, code = core.look_at_process(pid, true)
     if kind == "exit" and code == 127 then
         error(MISSING, 0)
@@ -53,17 +46,17 @@ end
 -- @param width, height in pixels (900 x 600 when not given)
 function gnuplot.draw(path, script, width, height)
     local ending = path:match "%.(%l+)$"
-    local terminal = must(TERMINALS[ending], ("%s: plots are .svg or .png files"):format(path))
+    local terminal = assert(TERMINALS[ending], ("%s: plots are .svg or .png files"):format(path))
     terminal = terminal:format(width or 900, height or 600)
     local drawing = path .. ".tmp"
     local head = ("set terminal %s\nset output %s\n"):format(terminal, gnuplot.quote(drawing))
     with_temporary(function(log)
         with_temporary(function(source)
-            must(core.write_file(source, head .. script .. "\nunset output\n"))
+            assert(core.write_file(source, head .. script .. "\nunset output\n"))
             run(path, source, log)
         end)
     end)
-    must(core.rename_file(drawing, path))
+    assert(core.rename_file(drawing, path))
 end
 
 return gnuplot

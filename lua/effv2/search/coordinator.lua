@@ -15,13 +15,6 @@ local GRACE = 3            -- so long may a trial take to end itself when it is 
 local TAIL_LINES, TAIL_BYTES = 12, 4000
 local SIGINT, SIGKILL, SIGTERM = 2, 9, 15
 
-local function must(value, message)
-    if value == nil then
-        error(message, 0)
-    end
-    return value
-end
-
 --- The last lines of a file.
 local function tail(path)
     local file = io.open(path, "rb")
@@ -177,7 +170,7 @@ function coordinator.run(given)
             return ("%s/%05d-%d.log"):format(self.logs, trial.number, trial.seed)
         end,
     }
-    must(core.make_dir(self.logs))
+    assert(core.make_dir(self.logs))
     self.board = board.new(self)
     local fine, problem = pcall(self.loop, self)
     local stopped, message = pcall(self.stop, self)

@@ -32,19 +32,12 @@ CREATE TABLE metrics (trial INTEGER NOT NULL REFERENCES trials (id), epoch INTEG
 CREATE UNIQUE INDEX metrics_of_trial ON metrics (trial, name, coalesce(epoch, -1));
 ]]
 
-local function must(value, message)
-    if value == nil then
-        error(message, 0)
-    end
-    return value
-end
-
 function Store:rows(sql, ...)
-    return must(self.database:rows(sql, ...))
+    return assert(self.database:rows(sql, ...))
 end
 
 function Store:run(sql, ...)
-    return must(self.database:run(sql, ...))
+    return assert(self.database:run(sql, ...))
 end
 
 --- Calls f alone among all processes; all that it writes is kept, or nothing if it raises. Returns what f returns.
@@ -74,7 +67,7 @@ end
 
 --- Opens the database of studies at `path`, making it when it is missing unless `read_only`.
 function store.open(path, read_only)
-    local self = setmetatable({ path = path, database = must(core.open_database(path, read_only)) }, Store)
+    local self = setmetatable({ path = path, database = assert(core.open_database(path, read_only)) }, Store)
     if not read_only then
         self:transaction(function()
             if #self:rows "SELECT name FROM sqlite_master LIMIT 1" == 0 and pragma(self, "application_id") == 0 then
@@ -98,7 +91,7 @@ end
 function Store:study(name)
     local row = self:rows("SELECT * FROM studies WHERE name = ?", name)[1]
     if row then
-        row.definition = must(core.json_decode(row.definition, self.path))
+        row.definition = assert(core.json_decode(row.definition, self.path))
     end
     return row
 end
@@ -274,7 +267,7 @@ end
 -- ---- reading --------------------------------------------------------------------------------------------
 
 local function with_parameters(self, row)
-    row.parameters = must(core.json_decode(row.parameters, self.path))
+    row.parameters = assert(core.json_decode(row.parameters, self.path))
     return row
 end
 

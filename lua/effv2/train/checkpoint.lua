@@ -9,12 +9,6 @@ local checkpoint = {}
 
 local FORMAT = "1"
 
-local function must(ok, message)
-    if not ok then
-        error(message, 0)
-    end
-end
-
 local function add(tensors, prefix, part)
     for name, tensor in pairs(part) do
         tensors[prefix .. name] = tensor
@@ -35,15 +29,15 @@ function checkpoint.save(run, model, optimiser, average, state)
     add(tensors, "optimiser.", states)
     add(tensors, "average.", averages)
     local last, next_one = run:checkpoint_path "last", run:checkpoint_path "next"
-    must(core.save(next_one, tensors, {
+    assert(core.save(next_one, tensors, {
         ["effv2.format"] = FORMAT,
         ["effv2.version"] = core.version,
         ["effv2.state"] = core.json_encode { run = state, optimiser_steps = steps, average_updates = updates },
     }))
     if core.file_exists(last) then
-        must(core.rename_file(last, run:checkpoint_path "previous"))
+        assert(core.rename_file(last, run:checkpoint_path "previous"))
     end
-    must(core.rename_file(next_one, last))
+    assert(core.rename_file(next_one, last))
 end
 
 --- Reads what save wrote: { path, tensors, state, optimiser_steps, average_updates }; nil, message for what is not a
@@ -74,7 +68,7 @@ function checkpoint.newest(run)
         end
         reasons[#reasons + 1] = reason
         if core.file_exists(path) then -- out of the way: the next save would make it `previous`
-            must(core.rename_file(path, run:checkpoint_path(name .. "-damaged")))
+            assert(core.rename_file(path, run:checkpoint_path(name .. "-damaged")))
         end
     end
     error(("resume=%s: no usable checkpoint (start again with run= and another folder)\n  %s"):format(run.folder,
@@ -126,9 +120,9 @@ function checkpoint.export(path, model, average, metadata)
         return core.save(path, model:state(), metadata)
     end
     if average then
-        must(average:apply(write))
+        assert(average:apply(write))
     else
-        must(write())
+        assert(write())
     end
 end
 

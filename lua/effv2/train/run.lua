@@ -11,18 +11,11 @@ local run = {}
 local Run = {}
 Run.__index = Run
 
-local function must(value, message)
-    if value == nil then
-        error(message, 0)
-    end
-    return value
-end
-
 --- A new folder, runs/20261124-141503-<label>, with a suffix when it is taken. Made under another name and renamed,
 -- so that two processes never share one.
 local function claim_fresh_folder(label)
     local claim = ("runs/.new-%s-%d"):format(core.host_name(), core.process_id())
-    must(core.make_dir(claim .. "/checkpoints"))
+    assert(core.make_dir(claim .. "/checkpoints"))
     local base = ("runs/%s-%s"):format(os.date "%Y%m%d-%H%M%S", label)
     local folder, n = base, 1
     local ok, message = core.rename_file(claim, folder)
@@ -31,7 +24,7 @@ local function claim_fresh_folder(label)
         folder = ("%s-%d"):format(base, n)
         ok, message = core.rename_file(claim, folder)
     end
-    must(ok, message)
+    assert(ok, message)
     return folder
 end
 
@@ -44,12 +37,12 @@ function run.create(folder, label)
         error(("%s holds a run already: continue it with resume=%s, or name another folder with run="):format(folder,
             folder), 0)
     end
-    must(core.make_dir(folder .. "/checkpoints"))
+    assert(core.make_dir(folder .. "/checkpoints"))
     return setmetatable({ folder = folder }, Run)
 end
 
 function Run:write_settings(settings)
-    must(core.write_file(self.folder .. "/config.json", core.json_encode(settings, true) .. "\n"))
+    assert(core.write_file(self.folder .. "/config.json", core.json_encode(settings, true) .. "\n"))
 end
 
 --- Opens an existing run's folder to go on.
@@ -84,7 +77,7 @@ end
 
 --- Appends one object to metrics.jsonl.
 function Run:metric(values)
-    must(core.append_line(self.folder .. "/metrics.jsonl", core.json_encode(values)))
+    assert(core.append_line(self.folder .. "/metrics.jsonl", core.json_encode(values)))
 end
 
 --- Text to standard error and to the log.
@@ -96,7 +89,7 @@ end
 --- Text to the log alone.
 function Run:note(text)
     for line in (text .. "\n"):gmatch "(.-)\n" do
-        must(core.append_line(self.folder .. "/log.txt", line))
+        assert(core.append_line(self.folder .. "/log.txt", line))
     end
 end
 
@@ -109,7 +102,7 @@ function Run:cut_metrics(step, epochs_done)
         return
     end
     local kept, cut = {}, {}
-    for line in must(core.read_file(path)):gmatch "[^\n]+" do
+    for line in assert(core.read_file(path)):gmatch "[^\n]+" do
         local value = core.json_decode(line, path)
         local known = type(value) == "table" and type(value.step) == "number" and value.step <= step
             and (value.kind ~= "epoch" or value.epoch <= epochs_done)
@@ -118,8 +111,8 @@ function Run:cut_metrics(step, epochs_done)
     if #cut == 0 then
         return
     end
-    must(core.write_file(("%s/metrics.cut-%d.jsonl"):format(self.folder, step), table.concat(cut, "\n") .. "\n"))
-    must(core.write_file(path, #kept > 0 and table.concat(kept, "\n") .. "\n" or ""))
+    assert(core.write_file(("%s/metrics.cut-%d.jsonl"):format(self.folder, step), table.concat(cut, "\n") .. "\n"))
+    assert(core.write_file(path, #kept > 0 and table.concat(kept, "\n") .. "\n" or ""))
 end
 
 return run

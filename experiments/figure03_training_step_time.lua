@@ -93,8 +93,8 @@ x:report {
     rows = rows,
     notes = {
         "No other network is both faster to train and more accurate than: " .. table.concat(on_front(), "; ") .. ".",
-        ("Steps of 32 images with RMSProp, %d threads. The paper's curves (TPUv3) are the second panel; networks and data differ, "
-            .. "the order of the families is what compares."):format(effv2.threads()),
+        ("Steps of 32 images with RMSProp, %d threads. The paper's curves (TPUv3) are the second panel; networks and data "
+            .. "differ, the order of the families is what compares."):format(effv2.threads()),
     },
     plot = {
         { title = "this machine", x = { label = "training step (ms)", log = true }, y = { label = "top-1 (%)" },

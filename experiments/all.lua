@@ -66,10 +66,10 @@ for _, name in ipairs(scripts()) do
     else
         count, total = count + 1, total + seconds
         print(("%-44s %s  %.1f s"):format(name, code == 0 and "done" or "FAILED: " .. tostring(code), seconds))
-        if code ~= 0 then
-            failed[#failed + 1] = name
+        if code ~= 0 or cfg.dry_run then
             print(output)
         end
+        failed[#failed + 1] = code ~= 0 and name or nil
     end
     io.stdout:flush()
     if effv2.interrupted() then

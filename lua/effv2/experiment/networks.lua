@@ -38,7 +38,7 @@ end
 local function resnet(name, model, stem_stride)
     return {
         name = name, model = model,
-        options = { width = 16, stem_kernel = 3, stem_stride = stem_stride, stem_pool = "none" },
+        options = { width = 8, stem_kernel = 3, stem_stride = stem_stride, stem_pool = "none" },
     }
 end
 
@@ -50,7 +50,7 @@ local function small(stem_stride)
             resnet("small ResNet-18", "resnet18", stem_stride), resnet("small ResNet-34", "resnet34", stem_stride),
         },
         resnetrs = {
-            { name = "small ResNet-RS-50", model = "resnetrs50", options = { width = 16 } },
+            { name = "small ResNet-RS-50", model = "resnetrs50", options = { width = 16, stem_pool = "none" } },
         },
     }
 end

@@ -97,7 +97,7 @@ local function build_stem(config)
     end
     local sequence, channels = nn.Sequential {}, config.in_channels
     for i, to in ipairs { width / 2, width / 2, width } do
-        local step = { in_channels = channels, out_channels = to, kernel_size = 3, stride = i == 1 and 2 or 1 }
+        local step = { in_channels = channels, out_channels = to, kernel_size = 3, stride = i == 1 and config.stem_stride or 1 }
         sequence:add(conv(config, step), "conv" .. i)
         channels = to
     end
@@ -180,7 +180,7 @@ local function cost(sheet, config)
     local width = config.width
     sheet:row("stem")
     if config.deep_stem then
-        sheet:conv { output = width / 2, kernel = 3, stride = 2 }
+        sheet:conv { output = width / 2, kernel = 3, stride = config.stem_stride }
         sheet:conv { output = width / 2, kernel = 3 }
         sheet:conv { output = width, kernel = 3 }
     else

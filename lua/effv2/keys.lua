@@ -45,13 +45,14 @@ function keys.show(value)
 end
 
 --- An error unless the value is a whole number of at least `least` (or nil, where `optional`).
--- @param level of the error (default: the caller of the function that checks)
+-- @param level of the error (default: the caller of the function that checks; 0: no position)
 function keys.want_whole(what, name, value, least, optional, level)
     if value == nil and optional then
         return
     end
     if type(value) ~= "number" or value < least or value ~= math.floor(value) or value == math.huge then
-        error(("%s: %s is %s, wanted a whole number from %d"):format(what, name, keys.show(value), least), (level or 2) + 1)
+        error(("%s: %s is %s, wanted a whole number from %d"):format(what, name, keys.show(value), least),
+            level == 0 and 0 or (level or 2) + 1)
     end
 end
 

@@ -19,15 +19,15 @@ local KEYS = {
     ema = keys.none, label_smoothing = 0, eval_size = keys.none, eval_rule = "official", eval_every = 1, seed = 0,
 }
 
---- A copy with every key of KEYS checked.
-function training.check(settings)
-    return keys.check("training", settings, KEYS, 0)
-end
+local DATA = { kind = "", train = keys.none, val = keys.none }
+local AUGMENT = { crop = keys.none, area = keys.none, operations = keys.none, dialect = keys.none }
 
---- 16 hexadecimal digits that stand for the settings.
-function training.key(settings)
-    return core.digest(core.json_encode(settings))
-end
+--- Parts that a word names: its key, the module that makes the part, and the words.
+local PARTS = {
+    optimizer = { "rule", "effv2.optim", { "adamw", "rmsprop", "sgd" } },
+    lr = { "curve", "effv2.lr", { "constant", "cosine", "exponential", "linear" } },
+    schedule = { "kind", "effv2.schedule", { "fixed", "progressive", "random_resize", "size_only" } },
+}
 
 --- A table without some of its keys.
 local function without(given, ...)
@@ -39,6 +39,41 @@ local function without(given, ...)
         copy[key] = nil
     end
     return copy
+end
+
+--- What a table such as { rule = "sgd", momentum = 0.9 } stands for.
+local function make_part(name, given)
+    local key, module, words = unpack(PARTS[name])
+    local word = type(given) == "table" and given[key] or nil
+    for _, known in ipairs(words) do
+        if known == word then
+            return require(module)[word](without(given, key))
+        end
+    end
+    error(("training: %s.%s is %s, wanted %s"):format(name, key, keys.show(word), table.concat(words, ", ")), 0)
+end
+
+--- A copy in which everything is checked that can be without the data. Raises where a key is unknown or a value wrong.
+function training.check(settings)
+    local s = keys.check("training", settings, KEYS, 0)
+    s.data, s.augment = keys.check("training: data", s.data, DATA, 0), keys.check("training: augment", s.augment, AUGMENT, 0)
+    if s.data.kind == "" then
+        error("training: data.kind is missing, wanted shapes or a kind of effv2.data", 0)
+    elseif s.model == nil then
+        error("training: model is missing, wanted a name of models.list() or a description", 0)
+    end
+    for _, name in ipairs { "epochs", "batch_size", "eval_size" } do
+        keys.want_whole("training", name, s[name], 1, false, 0)
+    end
+    for _, name in ipairs { "optimizer", "lr", "schedule" } do
+        make_part(name, s[name])
+    end
+    return s
+end
+
+--- 16 hexadecimal digits that stand for the settings.
+function training.key(settings)
+    return core.digest(core.json_encode(settings))
 end
 
 local function first_of(source, count)
@@ -98,9 +133,8 @@ local function arguments(s, path)
     return {
         data = data, model = model, epochs = s.epochs, batch_size = s.batch_size, seed = s.seed,
         accumulate = s.micro_batch and s.batch_size / s.micro_batch or 1,
-        optimizer = effv2.optim[s.optimizer.rule](without(s.optimizer, "rule")),
-        lr = effv2.lr[s.lr.curve](without(s.lr, "curve")),
-        schedule = effv2.schedule[s.schedule.kind](without(s.schedule, "kind")),
+        optimizer = make_part("optimizer", s.optimizer), lr = make_part("lr", s.lr),
+        schedule = make_part("schedule", s.schedule),
         augment = augmentation(s.augment, model), normalise = model.config.normalise, ema = s.ema,
         label_smoothing = s.label_smoothing, eval_size = s.eval_size, eval_rule = s.eval_rule, eval_every = s.eval_every,
     }

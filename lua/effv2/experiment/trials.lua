@@ -2,17 +2,19 @@
 local core = require "effv2.core"
 local statistics = require "effv2.experiment.statistics"
 local training = require "effv2.experiment.training"
+local worker = require "effv2.search.worker"
 
 local trials = {}
 
---- A copy of a table with the changes, which may be nested, put over it.
+--- A copy of a table with the changes, which may be nested, put over it. A list is replaced as a whole, and so is a `model`:
+-- a network is never made of two descriptions.
 local function changed(settings, changes)
     local copy = {}
     for key, value in pairs(settings) do
         copy[key] = value
     end
     for key, value in pairs(changes or {}) do
-        local both = type(value) == "table" and type(copy[key]) == "table" and #value == 0
+        local both = type(value) == "table" and type(copy[key]) == "table" and #value == 0 and key ~= "model"
         copy[key] = both and changed(copy[key], value) or value
     end
     return copy
@@ -50,15 +52,13 @@ end
 local function objective_of(o, all)
     return function(trial)
         local settings = all[trial.params.arm][trial.seed + 1]
-        local kept = o.records:find(settings)
-        if kept then
-            return kept.top1
+        local run, result = ("%s/%s"):format(o.scratch, training.key(settings)), o.records:find(settings)
+        if not result then
+            result = training.run(settings, {
+                path = o.path, run = run, workers = o.workers, report = function(epoch, top1) trial:report(epoch, top1) end,
+            })
+            o.records:keep(settings, result)
         end
-        local run = ("%s/%s"):format(o.scratch, training.key(settings))
-        local result = training.run(settings, {
-            path = o.path, run = run, workers = o.workers, report = function(epoch, top1) trial:report(epoch, top1) end,
-        })
-        o.records:keep(settings, result)
         remove_folder(run)
         return result.top1
     end
@@ -83,13 +83,28 @@ local function index_list(n)
     return list
 end
 
+--- The study that runs the trainings. Those that ended without leaving a record, or whose record was removed since, it runs
+-- again.
+local function study_of(o, all)
+    local study = require "effv2.search.study" {
+        name = ("%s-%s"):format(o.name, core.digest(core.json_encode(all))), path = o.scratch .. "/study.db",
+        space = { arm = index_list(#o.arms) }, sampler = "grid", seeds = o.seeds, jobs = o.jobs,
+        objective = objective_of(o, all),
+    }
+    if not worker.task() then
+        study:again(function(trial) return not o.records:find(all[trial.parameters.arm][trial.seed + 1]) end)
+    end
+    return study
+end
+
 --- The results of an arm over its seeds.
-local function result_of(o, arm, by_seed)
+local function result_of(o, study, arm, by_seed)
     local top1, seconds, first, runs = {}, {}, nil, {}
     for i, settings in ipairs(by_seed) do
         local result = o.records:find(settings)
         if not result then
-            error(("%s: the training with seed %d failed; its log is in %s"):format(arm.name, settings.seed, o.scratch), 0)
+            error(("%s: the training with seed %d failed; effv2 recipes/study.lua show %s db=%s says why"):format(arm.name,
+                settings.seed, study.name, study.path), 0)
         end
         first = first or result
         top1[i], seconds[i], runs[i] = 100 * result.top1, result.seconds, result
@@ -107,18 +122,14 @@ end
 -- by seed }
 function trials.run(o)
     local all = trials.settings(o.base, o.arms, o.seeds)
-    local task = require("effv2.search.worker").task()
-    if task or missing(o, all) > 0 then
+    local study
+    if worker.task() or missing(o, all) > 0 then
         assert(core.make_dir(o.scratch))
-        require "effv2.search.study" {
-            name = ("%s-%s"):format(o.name, core.digest(core.json_encode(all))), path = o.scratch .. "/study.db",
-            space = { arm = index_list(#o.arms) }, sampler = "grid", seeds = o.seeds, jobs = o.jobs,
-            objective = objective_of(o, all),
-        }:run()
+        study = study_of(o, all):run()
     end
     local results = {}
     for i, arm in ipairs(o.arms) do
-        results[i] = result_of(o, arm, all[i])
+        results[i] = result_of(o, study, arm, all[i])
     end
     return results
 end

@@ -186,6 +186,11 @@ function Store:release(trial)
     self:run(RELEASE .. "WHERE id = ? AND attempts = ? AND status = 'running'", trial.id, trial.attempts)
 end
 
+--- Lets a trial that has ended be claimed once more.
+function Store:again(trial)
+    self:run(RELEASE .. "WHERE id = ? AND status IN ('complete', 'stopped', 'failed')", trial.id)
+end
+
 --- Gives back the running trials of a study that processes of `host` claimed; returns how many. For a machine or a
 -- container that is known to be gone: a process that does live there loses its trial.
 function Store:release_host(study, host)

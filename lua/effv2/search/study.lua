@@ -236,6 +236,22 @@ function Study:run()
     return self
 end
 
+--- Has trials that have ended run once more by the next run().
+-- @param wanted(trial) says whether: it gets a row of the database, parameters a table
+function Study:again(wanted)
+    if not core.file_exists(self.path) then
+        return
+    end
+    local opened = store.open(self.path)
+    local row = opened:study(self.name)
+    for _, trial in ipairs(row and opened:trials(row.id) or {}) do
+        if wanted(trial) then
+            opened:again(trial)
+        end
+    end
+    opened:close()
+end
+
 --- The results in the database: see effv2.search.results.
 function Study:results()
     return results.open(self.path, self.name)

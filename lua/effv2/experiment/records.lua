@@ -22,12 +22,13 @@ end
 --- The result of a training that was run; nil where it was not.
 function Records:find(settings)
     local path = self:path(settings)
-    local content = core.read_file(path)
-    if not content then
+    if not core.file_exists(path) then
         return nil
     end
-    local record = assert(core.json_decode(content, path))
-    if type(record) ~= "table" or type(record.result) ~= "table" or type(record.result.top1) ~= "number"
+    local record, message = core.json_decode(assert(core.read_file(path)), path)
+    if message then
+        error(message .. "; remove it to have that training run again", 0)
+    elseif type(record) ~= "table" or type(record.result) ~= "table" or type(record.result.top1) ~= "number"
         or core.json_encode(record.settings) ~= core.json_encode(settings) then
         error(path .. ": it is no record of the training that its name stands for; remove it to have that run again", 0)
     end

@@ -29,7 +29,8 @@ function statistics.difference(a, b)
     return difference, T[math.min(#T, math.max(1, math.floor(freedom + 1e-9)))] * math.sqrt(va + vb)
 end
 
---- The rank correlation of two lists of numbers, from -1 to 1 (Spearman's, ties share their ranks).
+--- The rank correlation of two lists of numbers, from -1 to 1 (Spearman's, ties share their ranks); nil where all
+-- numbers of a list are the same.
 function statistics.rank_correlation(a, b)
     local function ranks(list)
         local order, rank = {}, {}
@@ -56,7 +57,7 @@ function statistics.rank_correlation(a, b)
         product = product + (ra[i] - mean) * (rb[i] - mean)
         square_a, square_b = square_a + (ra[i] - mean) ^ 2, square_b + (rb[i] - mean) ^ 2
     end
-    return product / math.sqrt(square_a * square_b)
+    return square_a * square_b > 0 and product / math.sqrt(square_a * square_b) or nil
 end
 
 return statistics

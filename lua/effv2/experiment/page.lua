@@ -1,15 +1,35 @@
 --- The results of an experiment as files: NAME/SCALE.md, .csv and .svg in the folder of the results.
+local config = require "effv2.config"
 local core = require "effv2.core"
 local report = require "effv2.report"
+local text = require "effv2.search.text"
 
 local page = {}
 
+local function append(lines, ...)
+    for _, line in ipairs { ... } do
+        lines[#lines + 1] = line
+    end
+end
+
+--- Keys that do not change results.
+local OF_MACHINE = { scale = true, data = true, jobs = true, workers = true, out = true, dry_run = true }
+
+local function word_of(name, value)
+    return ("%s=%s"):format(name, type(value) == "table" and table.concat(value, ",") or text.value(value))
+end
+
 --- The command that makes these results again.
 local function command_of(x)
-    local words = { ("effv2 experiments/%s.lua scale=%s"):format(x.name, x.cfg.scale) }
-    if x.cfg.seeds ~= x.scale.seeds then
-        words[2] = ("seeds=%d"):format(x.cfg.seeds)
+    local script = arg and arg[0] or x.name .. ".lua"
+    local words, given = { "effv2", script:match "experiments/[^/]*$" or script, word_of("scale", x.cfg.scale) }, {}
+    for name, origin in pairs(config.origins(x.cfg)) do
+        if origin == "command line" and not OF_MACHINE[name] then
+            given[#given + 1] = word_of(name, x.cfg[name])
+        end
     end
+    table.sort(given)
+    append(words, unpack(given))
     return table.concat(words, " ")
 end
 
@@ -19,12 +39,6 @@ local function claim_line(claim)
         by = ("%s ± %.2f"):format(by, claim.interval)
     end
     return ("- %s: **%s** (%s)."):format(claim.text, claim.verdict, by)
-end
-
-local function append(lines, ...)
-    for _, line in ipairs { ... } do
-        lines[#lines + 1] = line
-    end
 end
 
 --- The Markdown of a page.

@@ -22,6 +22,7 @@ local speed = require "effv2.speed"
 local statistics = require "effv2.experiment.statistics"
 local training = require "effv2.experiment.training"
 local trials = require "effv2.experiment.trials"
+local worker = require "effv2.search.worker"
 
 local experiment = { scales = scales, changed = trials.changed, cost = networks.cost }
 
@@ -41,8 +42,10 @@ end
 
 local function read_settings(e)
     local scale_list = e.scales or scales.names
-    local scale = config.given "scale"
-    scale = scales[scale] and scale or scale_list[1]
+    local scale = scale_list[1]
+    for _, name in ipairs(scale_list) do
+        scale = name == config.given "scale" and name or scale
+    end
     local defaults = {
         scale = config.choice(scale_list[1], scale_list), data = config.optional "string", seeds = scales[scale].seeds,
         jobs = core.threads(), workers = 1, out = default_out(scale), dry_run = false,
@@ -63,18 +66,23 @@ local function read_settings(e)
     for key, text in pairs(e.help or {}) do
         defaults.help[key] = text
     end
-    return config(defaults)
+    local cfg = config(defaults)
+    for _, name in ipairs { "seeds", "jobs", "workers" } do
+        if cfg[name] < 1 or cfg[name] ~= math.floor(cfg[name]) then
+            refuse("%s: a whole number from 1 wanted, not %g", name, cfg[name])
+        end
+    end
+    return cfg
 end
 
 --- Where the data of a scale is.
 local function data_path(cfg, scale)
-    local folder = scale.data.folder
-    if not folder or cfg.data then
-        return cfg.data
+    if not scale.data.folder then
+        return nil
     end
     local home = os.getenv "EFFV2_DATA" or (os.getenv "HOME" or "") .. "/.cache/effv2-data"
-    local path = ("%s/%s"):format(home, folder)
-    if not core.dir_exists(path) and not cfg.dry_run then
+    local path = cfg.data or ("%s/%s"):format(home, scale.data.folder)
+    if not (core.dir_exists(path) or core.file_exists(path)) then
         refuse("scale=%s needs data=FOLDER (there is no %s)", cfg.scale, path)
     end
     return path
@@ -84,9 +92,9 @@ end
 
 --- The settings of a training at this scale, without model and schedule, with changes put over them.
 function Experiment:base(changes)
-    local settings = trials.changed(self.scale.training, changes)
-    settings.data = { kind = self.scale.data.kind, train = self.scale.data.train, val = self.scale.data.val }
-    return settings
+    local data = self.scale.data
+    local settings = trials.changed(self.scale.training, { data = { kind = data.kind, train = data.train, val = data.val } })
+    return trials.changed(settings, changes)
 end
 
 --- What a training's settings say of a schedule with the scale's strengths: kind = "fixed" trains at one image size
@@ -142,19 +150,19 @@ end
 -- measured again.
 -- @param what a word that names the measurement
 -- @param list of what effv2.speed takes
--- @param rounds 3 when not given; at scale=smoke 1, with a step or two
+-- @param rounds 3 when not given; at scale=smoke 1, with a step each
 function Experiment:time(what, list, rounds)
-    local smoke = self.cfg.scale == "smoke"
-    for _, job in ipairs(list) do
-        job.steps, job.warmup = smoke and 1 or job.steps, smoke and 0 or job.warmup
+    local smoke, jobs = self.cfg.scale == "smoke", {}
+    for i, job in ipairs(list) do
+        jobs[i] = trials.changed(job, smoke and { steps = 1, warmup = 0 } or {})
     end
     local path = ("%s/%s-%s-%s.json"):format(self.folder, self.cfg.scale, what, core.digest(core.json_encode {
-        list, core.info().cpu, core.threads() }))
+        jobs, core.info().cpu, core.threads() }))
     local kept = core.read_file(path)
-    if kept and not smoke then
+    if kept and (not smoke or worker.task()) then -- a training further down runs the script again
         return assert(core.json_decode(kept, path))
     end
-    local found = speed.compare(list, smoke and 1 or rounds or 3)
+    local found = speed.compare(jobs, smoke and 1 or rounds or 3)
     assert(core.make_dir(self.folder))
     assert(core.write_file(path, core.json_encode(found, true) .. "\n"))
     return found
@@ -192,6 +200,11 @@ return setmetatable(experiment, {
             name = keys.none, title = keys.none, section = keys.none, asks = keys.none, settings = {}, help = {},
             scales = keys.none,
         })
+        for _, name in ipairs { "name", "title", "section", "asks" } do
+            if type(e[name]) ~= "string" then
+                error(("experiment: %s is %s, wanted a text"):format(name, keys.show(e[name])), 2)
+            end
+        end
         local cfg = read_settings(e)
         local folder = ("%s/%s"):format(cfg.out, e.name)
         return setmetatable({

@@ -50,12 +50,16 @@ function gnuplot.draw(path, script, width, height)
     terminal = terminal:format(width or 900, height or 600)
     local drawing = path .. ".tmp"
     local head = ("set terminal %s\nset output %s\n"):format(terminal, gnuplot.quote(drawing))
-    with_temporary(function(log)
+    local drawn, problem = pcall(with_temporary, function(log)
         with_temporary(function(source)
             assert(core.write_file(source, head .. script .. "\nunset output\n"))
             run(path, source, log)
         end)
     end)
+    if not drawn then
+        core.remove_file(drawing)
+        error(problem, 0)
+    end
     assert(core.rename_file(drawing, path))
 end
 

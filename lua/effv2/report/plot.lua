@@ -25,20 +25,41 @@ local WIDTH, HEIGHT = 640, 480 -- pixels of a panel
 
 local AXIS = { label = "", log = false, min = keys.none, max = keys.none, names = keys.none }
 
+--- An error unless the points are numbers that the axes can show.
+local function check_points(name, points, axes)
+    if type(points) ~= "table" or #points == 0 then
+        error(("report.plot: %s has no points, wanted a list of { x, y }"):format(name), 0)
+    end
+    for i, point in ipairs(points) do
+        for k, axis in ipairs(axes) do
+            local value = type(point) == "table" and point[k] or nil
+            if type(value) ~= "number" then
+                error(("report.plot: point %d of %s is no { x, y } of numbers"):format(i, name), 0)
+            elseif axis.log and value <= 0 then
+                error(("report.plot: point %d of %s is at %g, and the %s axis is logarithmic"):format(i, name, value,
+                    k == 1 and "x" or "y"), 0)
+            end
+        end
+    end
+end
+
 local function read_panel(panel)
     local p = keys.check("report.plot", panel, { title = "", x = {}, y = {}, series = keys.none }, 0)
     p.x, p.y = keys.check("report.plot: x", p.x, AXIS, 0), keys.check("report.plot: y", p.y, AXIS, 0)
     if type(p.series) ~= "table" or #p.series == 0 then
         error("report.plot: series is missing, wanted a list of { name =, points = }", 0)
     end
+    local list = {}
     for i, series in ipairs(p.series) do
         local s = keys.check(("report.plot: series %d"):format(i), series,
             { name = "", points = keys.none, style = "linespoints", colour = COLOURS[(i - 1) % #COLOURS + 1] }, 0)
         if not STYLES[s.style] then
             error(('report.plot: style is "%s", wanted points, lines, linespoints or steps'):format(s.style), 0)
         end
-        p.series[i] = s
+        check_points(s.name ~= "" and ('series "%s"'):format(s.name) or ("series %d"):format(i), s.points, { p.x, p.y })
+        list[i] = s
     end
+    p.series = list
     return p
 end
 
@@ -124,7 +145,7 @@ end
 -- { name =, points = { { x, y, deviation or nil, label = text or nil }, ... }, style = "linespoints" (or "points", "lines",
 -- "steps"), colour = }, ... } }, or a list of such
 return function(path, panels)
-    panels = panels.series and { panels } or panels
+    panels = #panels == 0 and { panels } or panels
     local lines = {
         "set grid", "set offsets graph 0.06, graph 0.06, graph 0.08, graph 0.06", "set key below",
         ("set multiplot layout 1,%d"):format(#panels),

@@ -24,10 +24,27 @@ end
 local function read_columns(columns)
     local list = {}
     for i, given in ipairs(columns) do
-        list[i] = keys.check("report.table: column", type(given) == "table" and given or { name = given },
+        local column = keys.check("report.table: column", type(given) == "table" and given or { name = given },
             { name = keys.none, digits = keys.none }, 0)
+        if type(column.name) ~= "string" then
+            error(("report.table: the name of column %d is %s, wanted a text"):format(i, keys.show(column.name)), 0)
+        end
+        keys.want_whole("report.table", ("digits of column %d"):format(i), column.digits, 0, true, 0)
+        list[i] = column
     end
     return list
+end
+
+local function check_rows(rows, count)
+    for r, row in ipairs(rows) do
+        for c in pairs(row) do
+            if type(c) ~= "number" or c > count then
+                error(("report.table: row %d has a value in column %s, and there are %d columns"):format(r, tostring(c), count),
+                    0)
+            end
+        end
+    end
+    return rows
 end
 
 local function cells_of(self)
@@ -49,7 +66,7 @@ function Table:markdown()
     local lines = {}
     for i, cells in ipairs(cells_of(self)) do
         for c, cell in ipairs(cells) do
-            cells[c] = cell:gsub("|", "\\|")
+            cells[c] = cell:gsub("|", "\\|"):gsub("%s*\n%s*", " ")
         end
         lines[#lines + 1] = "| " .. table.concat(cells, " | ") .. " |"
         if i == 1 then
@@ -60,7 +77,7 @@ function Table:markdown()
 end
 
 local function csv_cell(value)
-    if type(value) == "number" then
+    if type(value) == "number" and math.abs(value) < math.huge then
         value = core.json_encode(value)
     end
     value = value == nil and "" or tostring(value)
@@ -107,7 +124,7 @@ function Table:__tostring()
 end
 
 --- @param given { columns = a list of names or { name =, digits = after the point }, rows = lists of values: numbers, texts,
--- { mean =, deviation = nil or a number }, or nil, where nothing is known }
+-- { mean =, deviation = nil or a number }, or nil, where nothing is known }. Raises where a row has more than the columns
 -- @return a table with markdown() and csv(); tostring() aligns it
 return function(given)
     local o = keys.check("report.table", given, { columns = keys.none, rows = keys.none })
@@ -116,5 +133,5 @@ return function(given)
             error(("report.table: %s is a %s, wanted a list"):format(name, type(o[name])), 2)
         end
     end
-    return setmetatable({ columns = read_columns(o.columns), rows = o.rows }, Table)
+    return setmetatable({ columns = read_columns(o.columns), rows = check_rows(o.rows, #o.columns) }, Table)
 end

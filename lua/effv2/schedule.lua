@@ -134,7 +134,8 @@ function schedule.progressive(given)
         end
         return at
     end
-    return setmetatable({ name = "progressive (" .. s.rule .. ")", stages = s.stages, settings_at = settings_at }, Schedule)
+    local name = ("progressive (%s%s)"):format(s.rule, s.shape ~= "linear" and ", " .. s.shape or "")
+    return setmetatable({ name = name, stages = s.stages, settings_at = settings_at }, Schedule)
 end
 
 local function last_of(s, at)

@@ -124,6 +124,7 @@ end
 -- @return a list of { seconds = a batch (the median of the rounds' medians), images_per_s =, fastest =, slowest =,
 -- parameters =, peak_rss = bytes, all = seconds of each round }
 function speed.compare(list, rounds)
+    keys.want_whole("speed.compare", "rounds", rounds, 1, true)
     local jobs, found = {}, {}
     for i, given in ipairs(list) do
         jobs[i] = read(given, 3)

@@ -502,6 +502,43 @@ describe("schedules", function()
         assert.is_same({ 100, 160, 192, 256, 300 }, column(s, "image_size", 5))
     end)
 
+    it("of other shapes take the values worked out by hand, the end points exactly", function()
+        local function of(shape, stages)
+            return schedule.progressive { shape = shape, stages = stages, image_size = { 100, 300 }, dropout = { 0.1, 0.3 } }
+        end
+        local cosine = of("cosine", 5) -- (1 - cos(pi k / 4)) / 2: 0, 0.146447, 0.5, 0.853553, 1
+        assert.is_same({ 100, 129, 200, 271, 300 }, column(cosine, "image_size", 5))
+        local dropouts = column(cosine, "dropout", 5)
+        for i, wanted in ipairs { 0.1, 0.1292893, 0.2, 0.2707107, 0.3 } do
+            near(wanted, dropouts[i], 1e-7)
+        end
+        assert.is_same({ 0.1, 0.3 }, { dropouts[1], dropouts[5] })
+        assert.is_same({ 100, 100, 300, 300 }, column(of("step", 4), "image_size", 4))
+        assert.is_same({ 0.1, 0.1, 0.3, 0.3 }, column(of("step", 4), "dropout", 4))
+        assert.is_same({ 100, 300, 300 }, column(of("step", 3), "image_size", 3))
+        assert.is_same({ 300, 233, 167, 100 }, column(of("reversed", 4), "image_size", 4))
+        local back = column(of("reversed", 4), "dropout", 4)
+        assert.is_same({ 0.3, 0.1 }, { back[1], back[4] })
+        near(0.7 / 3, back[2], 1e-12)
+        for parts = 1, 6 do
+            assert.is_same(column(of("linear", parts), "dropout", parts), column(of(nil, parts), "dropout", parts))
+        end
+        assert.is_same({ stage = 1, image_size = 300, dropout = 0.3 }, of("step", 1):at(0))
+        assert.matches("^progressive %(paper, reversed%)\n", tostring(of("reversed", 4)))
+        assert.matches("^progressive %(paper%)\n", tostring(of("linear", 4)))
+    end)
+
+    it("have no other shapes than these, and with the released code's rule none", function()
+        for _, given in ipairs { { shape = "sine" }, { shape = "cosine", rule = "official" } } do
+            given.image_size = 32
+            local fine, message = pcall(schedule.progressive, given)
+            assert.is_false(fine)
+            assert.is_truthy(message:find(('shape is "%s", wanted "linear", or with rule = "paper" also "cosine", "step" or '
+                .. '"reversed"'):format(given.shape), 1, true), message)
+        end
+        assert.is_equal(32, schedule.progressive({ shape = "linear", rule = "official", image_size = 32 }):at(0).image_size)
+    end)
+
     it("with fixed or growing sizes keep the last strengths", function()
         local given = { image_size = { 128, 300 }, randaugment = { 5, 15 }, dropout = { 0.1, 0.3 } }
         local fixed, size_only = schedule.fixed(given), schedule.size_only(given)

@@ -174,6 +174,37 @@ describe("ResNet-RS", function()
     end)
 end)
 
+describe("a ResNet for small images", function()
+    local options = { classes = 10, width = 16, stem_kernel = 3, stem_stride = 1, stem_pool = "none" }
+
+    it("keeps the size up to the second stage and costs what was counted", function()
+        local model = assert_built_as_counted("resnet18", options)
+        assert.is_equal("3x3x3x16", shape_of(model.stem.conv.weight))
+        local features = model:features(effv2.randn(2, 32, 24, 3))
+        for i, wanted in pairs { [0] = "2x32x24x16", "2x32x24x16", "2x16x12x32", "2x8x6x64", "2x4x3x128" } do
+            assert.is_equal(wanted, shape_of(features[i]))
+        end
+        assert.is_equal("2x10", shape_of(model:eval()(effv2.randn(2, 32, 32, 3))))
+        assert_built_as_counted("resnetrs50", { classes = 10, width = 16, stem_pool = "none" })
+    end)
+
+    it("multiplies and adds what the sum by hand says", function()
+        local small = { classes = 10, width = 4, stem_kernel = 3, stem_stride = 1, stem_pool = "none", layers = { 1, 1 } }
+        local stem, one = 32 * 32 * 9 * 3 * 4, 2 * 32 * 32 * 9 * 4 * 4
+        local two = 16 * 16 * (9 * 4 * 8 + 9 * 8 * 8 + 4 * 8)
+        assert.is_equal(stem + one + two + 8 * 10, models.summary("resnet18", 32, small).macs)
+        small.stem_stride, small.stem_kernel = 2, 5
+        assert.is_equal(16 * 16 * 25 * 3 * 4 + (one + two) / 4 + 8 * 10, models.summary("resnet18", 32, small).macs)
+    end)
+
+    it("has a stem of whole numbers", function()
+        for _, name in ipairs { "stem_kernel", "stem_stride" } do
+            local message = message_of(models.create, "resnet18", { [name] = 0 })
+            assert.is_truthy(message:find(name .. " is 0, wanted a whole number from 1", 1, true), message)
+        end
+    end)
+end)
+
 describe("RegNetY", function()
     local small = { classes = 10, layers = { 1, 2 }, widths = { 16, 24 }, group = 8, stem_width = 8 }
 

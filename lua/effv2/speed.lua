@@ -115,6 +115,9 @@ local function read(given, level)
         model = keys.none, options = {}, image = keys.none, batch = speed.DEFAULTS.batch, steps = speed.DEFAULTS.steps,
         warmup = speed.DEFAULTS.warmup, threads = core.threads(), clock = speed.DEFAULTS.clock, mode = "train",
     }, level)
+    if o.model == nil then
+        error("speed: model is missing, wanted a name of models.list(), the path of a file, or a description", level)
+    end
     return speed.check("speed", o, level)
 end
 

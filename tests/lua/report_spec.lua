@@ -40,7 +40,9 @@ describe("a table", function()
     end)
 
     it("as a text has aligned columns, the first at the left", function()
-        local shown = report.table { columns = { "name", "n" }, rows = { { "é", 1 }, { "longer", { mean = 2, deviation = 1 } } } }
+        local shown = report.table {
+            columns = { "name", "n" }, rows = { { "é", 1 }, { "longer", { mean = 2, deviation = 1 } } },
+        }
         assert.is_equal("name        n\né           1\nlonger  2 ± 1", tostring(shown))
         assert.is_equal("n", tostring(report.table { columns = { "n" }, rows = {} }))
     end)
@@ -50,7 +52,7 @@ describe("a table", function()
         { "rows missing", { columns = { "a" } }, "rows is a nil", "wanted a list" },
         { "a wrong key", { columns = { { nam = "a" } }, rows = {} }, "'nam'", "did you mean name?" },
         { "a column without a name", { columns = { "a", { digits = 1 } }, rows = {} }, "name of column 2 is missing", "a text" },
-        { "half a digit", { columns = { { name = "a", digits = 0.5 } }, rows = {} }, "digits of column 1 is 0.5", "whole number" },
+        { "half a digit", { columns = { { name = "a", digits = 0.5 } }, rows = {} }, "digits of column 1 is 0.5", "whole" },
         { "a value too many", { columns = { "a" }, rows = { { 1 }, { 1, 2 } } }, "row 2 has a value in column 2", "1 columns" },
     } do
         it("refuses " .. case[1], function()

@@ -61,7 +61,7 @@ end
 local arguments, failed, left_out, count, total = handed_on(), {}, {}, 0, 0
 for _, name in ipairs(scripts()) do
     local code, output, seconds = run(name, arguments)
-    if code == 2 and output:find("scale", 1, true) then
+    if code == 2 and output:find("scale: '", 1, true) then -- it does not have this scale
         left_out[#left_out + 1] = name
     else
         count, total = count + 1, total + seconds

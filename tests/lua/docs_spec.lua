@@ -18,25 +18,29 @@ local function run(command)
     return tonumber(output:match "exit (%d+)%s*$"), output
 end
 
-local function write_temporary(text)
-    local path = os.tmpname()
-    local file = assert(io.open(path, "w"))
+--- Runs a program in Lua in a folder of its own, where it may leave files.
+local function run_block(text)
+    local folder = os.tmpname()
+    os.remove(folder)
+    assert(os.execute(("mkdir '%s'"):format(folder)) == 0)
+    local file = assert(io.open(folder .. "/block.lua", "w"))
     file:write(text)
     file:close()
-    return path
+    local code, output = run(("program=$(realpath '%s'); cd '%s' && \"$program\" --threads 1 block.lua"):format(PROGRAM, folder))
+    os.execute(("rm -rf '%s'"):format(folder))
+    return code, output
 end
 
 local DOCUMENTS = {
     "README.md", "ARCHITECTURE.md", "docs/decoding.md", "docs/augmentation.md", "docs/sweeps.md", "docs/search.md",
+    "docs/experiments.md",
 }
 
 for _, document in ipairs(DOCUMENTS) do
     describe(document, function()
         for i, block in ipairs(blocks(document, "lua")) do
             it("runs its Lua block " .. i, function()
-                local path = write_temporary(block)
-                local code, output = run(("'%s' --threads 1 %s"):format(PROGRAM, path))
-                os.remove(path)
+                local code, output = run_block(block)
                 assert.are.equal(0, code, output)
             end)
         end
@@ -44,7 +48,8 @@ for _, document in ipairs(DOCUMENTS) do
             for line in block:gmatch "[^\n]+" do
                 it("runs: " .. line, function()
                     local arguments = assert(line:match "^effv2 (.*)$", "a command that is not effv2")
-                    local training = arguments:match "^recipes/" and not arguments:match "%-%-help"
+                    local training = (arguments:match "^recipes/" or arguments:match "^experiments/")
+                        and not arguments:match "%-%-help"
                     local code, output = run(("'%s' %s%s"):format(PROGRAM, arguments, training and " --print-config" or ""))
                     assert.are.equal(0, code, output)
                 end)

@@ -441,6 +441,42 @@ describe("claims", function()
     end)
 end)
 
+describe("a study that is asked for trials again", function()
+    it("runs these, and no others, once more", function()
+        support.in_folder(function(folder)
+            local files = write_study(folder, SPACE .. [[ trials = 3, objective = function(trial)
+                if trial.number == 1 and not effv2.file_exists(folder .. "/mark") then error "no mark" end
+                return trial.number end]])
+            assert.is_equal(0, (run(files)))
+            assert.is_equal("complete failed complete", statuses(files))
+            assert.is_equal(0, (run(files)))
+            assert.is_equal("complete failed complete", statuses(files))
+            assert(effv2.write_file(folder .. "/mark", ""))
+            local study = effv2.search.study { name = "s", path = files.db, trials = 3, objective = print,
+                space = { x = effv2.search.space.uniform(-1, 1) } }
+            study:again(function(trial)
+                return trial.number == 2 or trial.status == "failed" and type(trial.parameters.x) == "number"
+            end)
+            assert.is_equal("complete waiting waiting", statuses(files))
+            assert.is_equal(0, (run(files)))
+            assert.is_equal("complete complete complete", statuses(files))
+            local attempts = {}
+            for i, trial in ipairs(trials_of(files)) do
+                attempts[i] = trial.attempts
+            end
+            assert.is_same({ 1, 2, 2 }, attempts)
+        end)
+    end)
+
+    it("has none where nothing ran yet", function()
+        support.in_folder(function(folder)
+            effv2.search.study({ name = "s", path = folder .. "/none.db", trials = 1, objective = print, space = { x = 1 } })
+                :again(function() return true end)
+            assert.is_false(effv2.file_exists(folder .. "/none.db"))
+        end)
+    end)
+end)
+
 -- ---- what is refused ------------------------------------------------------------------------------------
 
 describe("what is wrong with a study", function()

@@ -119,7 +119,8 @@ end
 local function print_plan(self, all, arms)
     local done = 0
     for i, by_seed in ipairs(all) do
-        local cost = networks.cost({ model = by_seed[1].model, options = by_seed[1].options }, by_seed[1].eval_size, 10)
+        local cost = networks.cost({ model = by_seed[1].model, options = by_seed[1].options }, by_seed[1].eval_size,
+            self.scale.classes or 10)
         print(("%-44s %d seeds  %d epochs  %.2f M parameters, %.1f M multiply-adds at %d px"):format(arms[i].name, #by_seed,
             by_seed[1].epochs, cost.parameters / 1e6, cost.macs / 1e6, by_seed[1].eval_size))
         for _, settings in ipairs(by_seed) do

@@ -72,8 +72,6 @@ describe("a training as data", function()
         for _, changes in ipairs { { seed = 1 }, { epochs = 3 }, { lr = { peak = 0.0500000001 } }, { data = { val = 9 } } } do
             assert.is_not_equal(training.key(settings), training.key(trials.changed(settings, changes)))
         end
-        assert.is_same({ "2d06800538d394c2", "78af5f94892f3950" }, { effv2.digest "", effv2.digest "abc" }) -- XXH3's own values
-        assert.is_not_equal(effv2.digest "a\0b", effv2.digest "a\0c")
     end)
 
     for _, case in ipairs {
@@ -154,19 +152,6 @@ describe("records", function()
                 assert(effv2.write_file(path, content))
                 support.check { content, function() kept:find(settings) end, path, "remove it to have that" }
             end
-        end)
-    end)
-end)
-
-describe("remove_file", function()
-    it("removes empty folders, and no others", function()
-        support.in_folder(function(folder)
-            assert(effv2.make_dir(folder .. "/a/b"))
-            local done, message = effv2.remove_file(folder .. "/a")
-            assert.is_nil(done)
-            contains(message, folder .. "/a", "remove")
-            assert.is_true(effv2.remove_file(folder .. "/a/b") and effv2.remove_file(folder .. "/a"))
-            assert.is_false(effv2.dir_exists(folder .. "/a"))
         end)
     end)
 end)
@@ -301,6 +286,20 @@ describe("networks of experiments", function()
     end)
 end)
 
+describe("a schedule of an experiment", function()
+    it("has the scale's sizes and strengths, the last ones at a fixed size, and what is put over them", function()
+        with_experiment({ "scale=cifar" }, function(x)
+            assert.is_same({ schedule = { kind = "progressive", stages = 4, image_size = { 16, 32 }, randaugment = { 2, 6 },
+                mixup = { 0, 0.2 }, dropout = { 0, 0.2 }, shape = "cosine" } }, x:schedule("progressive", { shape = "cosine" }))
+            assert.is_same({ schedule = { kind = "fixed", image_size = 24, randaugment = 6, mixup = 0.2, dropout = 0.2 } },
+                x:schedule("fixed", { image_size = 24 }))
+            for _, kind in ipairs { "fixed", "progressive", "size_only", "random_resize" } do
+                training.check(x:base(effv2.experiment.with_network(x.networks.v1[1], x:schedule(kind))))
+            end
+        end)
+    end)
+end)
+
 describe("an experiment", function()
     it("says what of its description is missing or unknown", function()
         support.check { "title", function() with_experiment({}, function() end, { title = 3 }) end, "title is 3", "a text" }
@@ -408,6 +407,8 @@ describe("the results of an experiment", function()
             .. "effv2 one.lua scale=smoke list=4,5 seeds=2 width=3\n```\n\n| arm | top-1 (%) |\n|---|---|\n| fir\\|st | ",
             "What holds at this scale", "\n\nA note.\n\nAnother.\n")
         assert.matches("%- The first is better: %*%*[%a ]+%*%* %([+-]%d+%.%d%d points", page)
+        contains(page, "\n\nBy arm:\n\n| n |\n|---|\n| 2 |\n\nA note.")
+        assert.is_equal("n\n2\n", effv2.read_file(folder .. "/out/one/smoke-extra.csv"))
         assert.is_equal(effv2.report.can_plot(), page:find("![A title](smoke.svg)\n", 1, true) ~= nil)
     end)
 

@@ -43,6 +43,7 @@ function experiments.script(name, body, o)
             columns = { "arm", { name = "top-1 (%%)", digits = 1 } },
             rows = { { "fir|st", found[1].top1 }, { found[2].name, found[2].top1 } },
             claims = { x:claim("The first is better", found[1], found[2]) }, notes = { "A note.", "Another." },
+            more = { { name = "extra", title = "By arm", columns = { "n" }, rows = { { #found } } } },
             plot = { x = { names = { "a", "b" } }, series = { { points = { { 1, found[1].top1.mean }, { 2, 3 } } } } },
         }
     ]]):format(name, effv2.json_encode(o.settings or experiments.settings()), o.before or "", o.second or 3, body or "")

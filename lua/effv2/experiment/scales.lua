@@ -53,6 +53,7 @@ scales.paper = {
         augment = { crop = "random_resized", area = { 0.05, 1 }, operations = 2, dialect = "official" },
     },
     image_size = { 128, 380 }, randaugment = { 5, 20 }, mixup = { 0, 0.2 }, dropout = { 0.1, 0.4 }, stages = 4, seeds = 3,
+    classes = 1000, -- 10 where nothing is said; the plan of trainings counts parameters for so many
 }
 
 return scales

@@ -134,6 +134,35 @@ describe("a plot", function()
         end)
     end)
 
+    it_draws("turns names that would run into each other, and those of the next panel not", function()
+        support.in_folder(function(folder)
+            local function turned(names)
+                report.plot(folder .. "/a.svg", { { x = { names = names }, series = NAMED.series }, NAMED })
+                local _, count = assert(effv2.read_file(folder .. "/a.svg")):gsub("rotate%(20", "")
+                return count
+            end
+            assert.is_equal(0, turned { "short", "names" })
+            assert.is_equal(2, turned { ("long "):rep(7), "name" })
+        end)
+    end)
+
+    it_draws("shows points that have deviations, over their bars", function()
+        support.in_folder(function(folder)
+            local function red_pixels(deviation)
+                local series = { { points = { { 1, 1, deviation }, { 2, 2, deviation } }, style = "points", colour = "#ff0000" } }
+                report.plot(folder .. "/a.png", { y = { min = 0, max = 3 }, series = series })
+                local bytes, count = effv2.read_image(folder .. "/a.png"):tobytes(), 0
+                for i = 1, #bytes, 3 do
+                    local r, g, b = bytes:byte(i, i + 2)
+                    count = count + (r > 200 and g < 60 and b < 60 and 1 or 0)
+                end
+                return count
+            end
+            local alone = red_pixels(nil)
+            assert.is_true(alone >= 30 and red_pixels(1e-9) >= alone and red_pixels(0.5) > alone)
+        end)
+    end)
+
     it_draws("is a PNG file, as wide as it has panels", function()
         drawn("both.png", function(path)
             report.plot(path, { CURVES, NAMED })

@@ -22,6 +22,7 @@ local STYLES = {
 
 local COLOURS = { "#c03020", "#2060b0", "#208040", "#9040a0", "#c08000", "#606060", "#00a0a0", "#e06090" }
 local WIDTH, HEIGHT = 640, 480 -- pixels of a panel
+local MOST_CHARACTERS = 60 -- in one line below it
 
 local AXIS = { label = "", log = false, min = keys.none, max = keys.none, names = keys.none }
 
@@ -86,14 +87,15 @@ end
 local function has_deviation(point) return (point[3] or 0) > 0 end
 local function has_label(point) return point.label end
 
---- What gnuplot draws for a series: the curve, bars of deviations, labels.
+--- What gnuplot draws for a series: bars of deviations, over them the curve (bars blank the points below them), labels.
 local function parts_of(name, s)
     local colour = "lc rgb " .. quote(s.colour)
     local title = s.name ~= "" and "title " .. quote(s.name) or "notitle"
-    local parts = { ("$%s using 1:2 %s %s %s"):format(name, STYLES[s.style], colour, title) }
+    local parts = {}
     if some(s.points, has_deviation) then
         parts[#parts + 1] = ("$%s using 1:2:3 with yerrorbars pt 0 lw 1.5 %s notitle"):format(name, colour)
     end
+    parts[#parts + 1] = ("$%s using 1:2 %s %s %s"):format(name, STYLES[s.style], colour, title)
     if some(s.points, has_label) then
         parts[#parts + 1] = ("$%s using 1:2:4 with labels offset 0,0.8 font ',9' textcolor rgb %s notitle"):format(name,
             quote(s.colour))
@@ -101,10 +103,20 @@ local function parts_of(name, s)
     return parts
 end
 
+--- Whether names side by side along a panel would run into each other.
+local function are_wide(names)
+    local longest = 0
+    for _, name in ipairs(names) do
+        longest = math.max(longest, #name)
+    end
+    return longest * #names > MOST_CHARACTERS
+end
+
 local function axis_lines(name, axis)
     local least, most = axis.min and ("%.12g"):format(axis.min) or "*", axis.max and ("%.12g"):format(axis.max) or "*"
-    local tics = "autofreq"
+    local tics, turn = "autofreq", "norotate"
     if axis.names then
+        turn = name == "x" and are_wide(axis.names) and "rotate by -20" or turn
         local list = {}
         for i, text in ipairs(axis.names) do
             list[i] = ("%s %d"):format(quote(text), i)
@@ -113,7 +125,7 @@ local function axis_lines(name, axis)
         least, most = 0.5, #axis.names + 0.5
     end
     return {
-        ("set %stics %s"):format(name, tics),
+        ("set %stics %s %s"):format(name, turn, tics),
         ("set %slabel %s"):format(name, quote(axis.label)), ("%s logscale %s"):format(axis.log and "set" or "unset", name),
         ("set %srange [%s:%s]"):format(name, least, most),
     }

@@ -22,9 +22,8 @@ local speed = require "effv2.speed"
 local statistics = require "effv2.experiment.statistics"
 local training = require "effv2.experiment.training"
 local trials = require "effv2.experiment.trials"
-local worker = require "effv2.search.worker"
 
-local experiment = { scales = scales, changed = trials.changed, cost = networks.cost }
+local experiment = { scales = scales, changed = trials.changed, cost = networks.cost, spread = statistics.spread }
 
 local Experiment = {}
 Experiment.__index = Experiment
@@ -127,7 +126,7 @@ local function print_plan(self, all, arms)
             done = done + (self.records:find(settings) and 1 or 0)
         end
     end
-    print(core.json_encode { dry_run = true, experiment = self.name, scale = self.cfg.scale, trainings = #all * self.cfg.seeds,
+    print(core.json_encode { dry_run = true, experiment = self.name, scale = self.cfg.scale, trainings = #all * #all[1],
         done = done })
     os.exit(0)
 end
@@ -135,16 +134,33 @@ end
 --- Trains every arm with every seed; what has a record is not trained again.
 -- @param arms list of { name =, training = changes of base(), and whatever the experiment likes }
 -- @param changes of base() for all of them
+-- @param seeds how many, where not as the command line says
 -- @return as experiment/trials.lua has it
-function Experiment:train(arms, changes)
+function Experiment:train(arms, changes, seeds)
     local cfg, base = self.cfg, self:base(changes)
+    seeds = seeds or cfg.seeds
     if cfg.dry_run then
-        print_plan(self, trials.settings(base, arms, cfg.seeds), arms)
+        print_plan(self, trials.settings(base, arms, seeds), arms)
     end
     return trials.run {
-        name = self.name, base = base, arms = arms, seeds = cfg.seeds, jobs = cfg.jobs, workers = cfg.workers,
+        name = self.name, base = base, arms = arms, seeds = seeds, jobs = cfg.jobs, workers = cfg.workers,
         path = data_path(cfg, self.scale), records = self.records, scratch = self.scratch,
     }
+end
+
+--- What make() gives, plain data, from the file beside the results that an earlier run has left, or made and left there.
+-- @param what a word for the file's name
+-- @param key plain data: what is made is a function of it
+function Experiment:keep(what, key, make)
+    local path = ("%s/%s-%s-%s.json"):format(self.folder, self.cfg.scale, what, core.digest(core.json_encode(key)))
+    local kept = core.read_file(path)
+    if kept then
+        return assert(core.json_decode(kept, path))
+    end
+    local made = make()
+    assert(core.make_dir(self.folder))
+    assert(core.write_file(path, core.json_encode(made, true) .. "\n"))
+    return made
 end
 
 --- Times networks by turns (effv2.speed), or takes the times that this machine had before: speeds of a fresh machine are
@@ -157,28 +173,22 @@ function Experiment:time(what, list, rounds)
     for i, job in ipairs(list) do
         jobs[i] = trials.changed(job, smoke and { steps = 1, warmup = 0 } or {})
     end
-    local path = ("%s/%s-%s-%s.json"):format(self.folder, self.cfg.scale, what, core.digest(core.json_encode {
-        jobs, core.info().cpu, core.threads() }))
-    local kept = core.read_file(path)
-    if kept and (not smoke or worker.task()) then -- a training further down runs the script again
-        return assert(core.json_decode(kept, path))
-    end
-    local found = speed.compare(jobs, smoke and 1 or rounds or 3)
-    assert(core.make_dir(self.folder))
-    assert(core.write_file(path, core.json_encode(found, true) .. "\n"))
-    return found
+    return self:keep(what, { jobs, core.info().cpu, core.threads() }, function()
+        return speed.compare(jobs, smoke and 1 or rounds or 3)
+    end)
 end
 
 --- A claim of the paper as a comparison of two results of train(): that the first has the higher top-1.
--- @return { text =, verdict = "holds", "does not hold" (the opposite does) or "is not decided" (the difference is smaller
--- than its 95 % interval, or there is one seed only), difference = in points, interval = half of it }
-function Experiment.claim(_, text, better, worse)
+-- @param unit of the values, "points" when not given
+-- @return { text =, unit =, verdict = "holds", "does not hold" (the opposite does) or "is not decided" (the difference is
+-- smaller than its 95 % interval, or there is one seed only), difference = in the unit, interval = half of it }
+function Experiment.claim(_, text, better, worse, unit)
     local difference, interval = statistics.difference(better.top1.values, worse.top1.values)
     local verdict = "is not decided"
     if interval and math.abs(difference) > interval then
         verdict = difference > 0 and "holds" or "does not hold"
     end
-    return { text = text, verdict = verdict, difference = difference, interval = interval }
+    return { text = text, unit = unit or "points", verdict = verdict, difference = difference, interval = interval }
 end
 
 --- Writes the page, the CSV and the plot, prints the table, and as the last line a JSON object.

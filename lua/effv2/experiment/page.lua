@@ -34,9 +34,9 @@ local function command_of(x)
 end
 
 local function claim_line(claim)
-    local by = ("%+.2f points"):format(claim.difference)
+    local by = ("%+.2f %s"):format(claim.difference, claim.unit)
     if claim.interval then
-        by = ("%s ± %.2f"):format(by, claim.interval)
+        by = ("%+.2f ± %.2f %s"):format(claim.difference, claim.interval, claim.unit)
     end
     return ("- %s: **%s** (%s)."):format(claim.text, claim.verdict, by)
 end
@@ -46,7 +46,7 @@ function page.text(x, r, shown, has_plot)
     local lines = { "# " .. x.title, "", ("Section %s of the paper. %s"):format(x.section, x.asks), "", "```sh", command_of(x),
         "```", "", shown:markdown() }
     if #r.claims > 0 then
-        append(lines, "", "What holds at this scale (differences of top-1 with their 95 % intervals over the seeds):", "")
+        append(lines, "", "What holds at this scale (differences with their 95 % intervals over the seeds):", "")
         for _, claim in ipairs(r.claims) do
             append(lines, claim_line(claim))
         end

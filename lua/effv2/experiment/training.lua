@@ -8,7 +8,7 @@ local keys = require "effv2.keys"
 local training = {}
 
 local KEYS = {
-    data = keys.none,         -- { kind =, train = nil or the first so many pictures, val = }
+    data = keys.none,         -- see training.open
     model = keys.none,        -- a name of models.list(), or a description
     options = {},             -- further ones of models.create
     epochs = keys.none, batch_size = keys.none, micro_batch = keys.none,
@@ -88,15 +88,19 @@ local function first_of(source, count)
 end
 
 --- Opens the data of the settings, at a path.
+-- @param wanted { kind =, train = nil or the first so many pictures (of shapes, how many there are), val = alike, minival =
+-- nil or how many of the pictures to train are held out before that, and judged on in place of val }
 function training.open(wanted, path)
     local data = require "effv2.data"
     if wanted.kind == "shapes" then
-        return data.open("shapes", { train = wanted.train, val = wanted.val })
+        local opened = data.open("shapes", { train = wanted.train, val = wanted.val, minival = wanted.minival })
+        opened.val = opened.minival or opened.val
+        return opened
     end
-    local opened = data.open(path)
+    local opened = data.open(path, { minival = wanted.minival })
     return {
-        train = first_of(opened.train, wanted.train), val = first_of(opened.val, wanted.val), classes = opened.classes,
-        class_names = opened.class_names,
+        train = first_of(opened.train, wanted.train), val = first_of(opened.minival or opened.val, wanted.val),
+        classes = opened.classes, class_names = opened.class_names,
     }
 end
 

@@ -1,8 +1,8 @@
 --- Runs the trainings of an experiment as a study: each in a process of its own, several at a time, killed ones again.
 local core = require "effv2.core"
+local records = require "effv2.experiment.records"
 local statistics = require "effv2.experiment.statistics"
 local training = require "effv2.experiment.training"
-local worker = require "effv2.search.worker"
 
 local trials = {}
 
@@ -49,19 +49,32 @@ local function remove_folder(path)
 end
 
 --- What a trial does: its training, unless a record has it.
-local function objective_of(o, all)
+-- @param text the plan of write_objective
+function trials.objective(text)
+    local plan = assert(core.json_decode(text))
+    local kept = records.open(plan.records)
     return function(trial)
-        local settings = all[trial.params.arm][trial.seed + 1]
-        local run, result = ("%s/%s"):format(o.scratch, training.key(settings)), o.records:find(settings)
+        local settings = plan.trainings[trial.params.arm][trial.seed + 1]
+        local run, result = ("%s/%s"):format(plan.scratch, training.key(settings)), kept:find(settings)
         if not result then
             result = training.run(settings, {
-                path = o.path, run = run, workers = o.workers, report = function(epoch, top1) trial:report(epoch, top1) end,
+                path = plan.path, run = run, workers = plan.workers, report = function(epoch, top1) trial:report(epoch, top1) end,
             })
-            o.records:keep(settings, result)
+            kept:keep(settings, result)
         end
         remove_folder(run)
         return result.top1
     end
+end
+
+--- Writes the file that trials run, so that none runs the script of the experiment again, and returns its path.
+local function write_objective(o, all, name)
+    local plan = core.json_encode {
+        trainings = all, records = o.records.folder, scratch = o.scratch, path = o.path, workers = o.workers,
+    }
+    local path = ("%s/%s.lua"):format(o.scratch, name)
+    assert(core.write_file(path, ('return require("effv2.experiment.trials").objective(%q)\n'):format(plan)))
+    return path
 end
 
 --- How many trainings have no record.
@@ -86,14 +99,12 @@ end
 --- The study that runs the trainings. Those that ended without leaving a record, or whose record was removed since, it runs
 -- again.
 local function study_of(o, all)
+    local name = ("%s-%s"):format(o.name, core.digest(core.json_encode(all)))
     local study = require "effv2.search.study" {
-        name = ("%s-%s"):format(o.name, core.digest(core.json_encode(all))), path = o.scratch .. "/study.db",
-        space = { arm = index_list(#o.arms) }, sampler = "grid", seeds = o.seeds, jobs = o.jobs,
-        objective = objective_of(o, all),
+        name = name, path = o.scratch .. "/study.db", space = { arm = index_list(#o.arms) }, sampler = "grid", seeds = o.seeds,
+        jobs = o.jobs, objective = write_objective(o, all, name),
     }
-    if not worker.task() then
-        study:again(function(trial) return not o.records:find(all[trial.parameters.arm][trial.seed + 1]) end)
-    end
+    study:again(function(trial) return not o.records:find(all[trial.parameters.arm][trial.seed + 1]) end)
     return study
 end
 
@@ -123,7 +134,7 @@ end
 function trials.run(o)
     local all = trials.settings(o.base, o.arms, o.seeds)
     local study
-    if worker.task() or missing(o, all) > 0 then
+    if missing(o, all) > 0 then
         assert(core.make_dir(o.scratch))
         study = study_of(o, all):run()
     end

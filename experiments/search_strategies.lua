@@ -305,17 +305,16 @@ local arms = {}
 for i, network in ipairs(networks) do
     arms[i] = { name = network.name, network = network, training = experiment.with_network(network) }
 end
-local found = x:train(arms, { schedule = {
-    kind = "progressive", image_size = x.scale.image_size, randaugment = x.scale.randaugment, mixup = x.scale.mixup,
-    dropout = x.scale.dropout, stages = x.scale.stages,
-} })
+local found = x:train(arms, x:schedule "progressive")
 
 local compared = {}
 for i, result in ipairs(found) do
     local cost = experiment.cost(networks[i], x.scale.training.eval_size, CLASSES)
     compared[i] = { result.name, result.top1, share_of_time(networks[i].model), cost.parameters / 1e6, cost.macs / 1e6 }
 end
-local comparison = report.table {
+local comparison = {
+    name = "compared", title = ("The winner and %s, trained for %d epochs as the scale has it, judged on the test "
+        .. "pictures"):format(by_hand.name, x.scale.training.epochs),
     columns = {
         "network", { name = "top-1 (%)", digits = 2 }, { name = "S", digits = 2 }, { name = "parameters (M)", digits = 3 },
         { name = "multiply-adds (M)", digits = 1 },
@@ -357,11 +356,11 @@ x:report {
         "strategy", { name = "best reward (x 100)", digits = 2 }, { name = "mean of the last third (x 100)", digits = 2 },
         "best network of all seeds", { name = "top-1 (%)", digits = 2 }, { name = "S", digits = 2 }, { name = "P", digits = 2 },
     },
-    rows = rows, claims = claims,
+    rows = rows, claims = claims, more = { comparison },
     notes = {
         ("%d trials of each search, %d at a time; %d different networks were trained, once each (seed 0), for %d epochs at %d "
             .. "pixels, and judged on %d training pictures that were held out. The best of many is in part the luckiest; the "
-            .. "comparison below trains anew, longer, and judges on the test pictures. With the same seed evolution begins with "
+            .. "comparison above trains anew, longer, and judges on the test pictures. With the same seed evolution begins with "
             .. "the networks of random search. The paper gives no rewards to compare with. Every trial is in "
             .. "%s-trials.csv."):format(trial_count, settings.round, count_networks(),
             proxy.epochs or x.scale.training.epochs, proxy.eval_size, proxy.data.minival, x.cfg.scale),
@@ -371,10 +370,8 @@ x:report {
             1000 * times.reference, predictor.image, reference_parameters, predictor.samples, times.cpu,
             100 * predictor.error.mean, 100 * predictor.error.worst),
         in_code(tostring(space)),
-        ("The winner, %s, is in %s-winner.lua. It and %s, trained %d epochs by the scale's recipe and judged on the test "
-            .. "pictures:"):format(winner.name, x.cfg.scale, by_hand.name, x.scale.training.epochs),
-        comparison:markdown(),
-        "The winner made larger, `search.scale(winner, { width = 1.5, depth = 2, image = 1.5, late_layers = 1.5 })`:",
+        ("The winner, %s, is in %s-winner.lua. Made larger, it is `search.scale(winner, { width = 1.5, depth = 2, image = 1.5, "
+            .. "late_layers = 1.5 })`:"):format(winner.name, x.cfg.scale),
         in_code(tostring(effv2.models.summary(larger, larger.sizes.eval))),
     },
     plot = {

@@ -42,6 +42,9 @@ local settings = ({
 })[x.cfg.scale]
 settings.proxy.schedule = { kind = "fixed", image_size = settings.proxy.eval_size }
 local trial_count = x.cfg.trials or settings.trials
+if trial_count < 1 or trial_count ~= math.floor(trial_count) then
+    error({ exit_code = 2, message = ("trials is %g, wanted a whole number from 1"):format(trial_count) }, 0)
+end
 
 --- Channels, stem and head of the small V2 ladder's second rung; what section 3.3 searches, by stage.
 local space = search.networks.stages {

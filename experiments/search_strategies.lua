@@ -67,11 +67,54 @@ local STRATEGIES = {
     { name = "evolution", make = search.strategies.evolution, settings = { population = settings.batch, tournament = 4 } },
 }
 
+-- ---- the searches, and what they ask for -------------------------------------------------------------
+
+local function new_searches()
+    local list = {}
+    for _, kind in ipairs(STRATEGIES) do
+        for seed = 0, x.cfg.seeds - 1 do
+            local strategy = kind.make(experiment.changed(kind.settings, { seed = seed, space = space }))
+            list[#list + 1] = { kind = kind.name, seed = seed, strategy = strategy, trials = {} }
+        end
+    end
+    return list
+end
+
+--- The trainings of networks, each once, and where the result of each architecture's name will be.
+local function arms_of(asked)
+    local arms, places = {}, {}
+    for _, list in ipairs(asked) do
+        for _, architecture in ipairs(list) do
+            local name = space:name(architecture)
+            if not places[name] then
+                local network = { model = space:stages(architecture), options = { bn_momentum = 0.9 } }
+                arms[#arms + 1] = { name = name, training = experiment.with_network(network) }
+                places[name] = #arms
+            end
+        end
+    end
+    return arms, places
+end
+
+--- What each search asks for next.
+local function ask_all(searches, count)
+    local asked = {}
+    for i, one in ipairs(searches) do
+        asked[i] = {}
+        for k = 1, count do
+            asked[i][k] = one.strategy:ask()
+        end
+    end
+    return asked
+end
+
 if x.cfg.dry_run then
+    local first = arms_of(ask_all(new_searches(), math.min(settings.round, trial_count)))
     print(space)
+    print "trainings: at most, since a network is trained once for all searches; done: of those that are asked for first"
     print(effv2.json_encode {
-        dry_run = true, experiment = x.name, scale = x.cfg.scale, trials_of_a_search = trial_count,
-        trainings_at_most = (#STRATEGIES * trial_count + 2) * x.cfg.seeds,
+        dry_run = true, experiment = x.name, scale = x.cfg.scale, trainings = (#STRATEGIES * trial_count + 2) * x.cfg.seeds,
+        done = x:done(first, settings.proxy, 1),
     })
     os.exit(0)
 end
@@ -133,42 +176,9 @@ local function judge(architecture, result)
     return trial
 end
 
-local function new_searches()
-    local list = {}
-    for _, kind in ipairs(STRATEGIES) do
-        for seed = 0, x.cfg.seeds - 1 do
-            local strategy = kind.make(experiment.changed(kind.settings, { seed = seed, space = space }))
-            list[#list + 1] = { kind = kind.name, seed = seed, strategy = strategy, trials = {} }
-        end
-    end
-    return list
-end
-
---- The trainings of networks, each once, and where the result of each architecture's name will be.
-local function arms_of(asked)
-    local arms, places = {}, {}
-    for _, list in ipairs(asked) do
-        for _, architecture in ipairs(list) do
-            local name = space:name(architecture)
-            if not places[name] then
-                local network = { model = space:stages(architecture), options = { bn_momentum = 0.9 } }
-                arms[#arms + 1] = { name = name, training = experiment.with_network(network) }
-                places[name] = #arms
-            end
-        end
-    end
-    return arms, places
-end
-
 --- Asks every search for its next networks, trains them side by side, and tells each search what its own were worth.
 local function run_round(searches, count)
-    local asked = {}
-    for i, one in ipairs(searches) do
-        asked[i] = {}
-        for k = 1, count do
-            asked[i][k] = one.strategy:ask()
-        end
-    end
+    local asked = ask_all(searches, count)
     local arms, places = arms_of(asked)
     local found = x:train(arms, settings.proxy, 1)
     for i, one in ipairs(searches) do

@@ -19,7 +19,7 @@ local KEYS = {
     ema = keys.none, label_smoothing = 0, eval_size = keys.none, eval_rule = "official", eval_every = 1, seed = 0,
 }
 
-local DATA = { kind = "", train = keys.none, val = keys.none }
+local DATA = { kind = "", train = keys.none, val = keys.none, minival = keys.none }
 local AUGMENT = { crop = keys.none, area = keys.none, operations = keys.none, dialect = keys.none }
 
 --- Parts that a word names: its key, the module that makes the part, and the words.

@@ -16,6 +16,7 @@ local core = require "effv2.core"
 local keys = require "effv2.keys"
 local networks = require "effv2.experiment.networks"
 local page = require "effv2.experiment.page"
+local published = require "effv2.experiment.published"
 local records = require "effv2.experiment.records"
 local scales = require "effv2.experiment.scales"
 local speed = require "effv2.speed"
@@ -23,7 +24,7 @@ local statistics = require "effv2.experiment.statistics"
 local training = require "effv2.experiment.training"
 local trials = require "effv2.experiment.trials"
 
-local experiment = { scales = scales, changed = trials.changed, cost = networks.cost, spread = statistics.spread }
+local experiment = { scales = scales, changed = trials.changed, cost = networks.cost, published = published, spread = statistics.spread }
 
 local Experiment = {}
 Experiment.__index = Experiment
@@ -74,8 +75,9 @@ local function read_settings(e)
     return cfg
 end
 
---- Where the data of a scale is.
-local function data_path(cfg, scale)
+--- Where the data of the scale is; nil where they are drawn.
+function Experiment:data_path()
+    local cfg, scale = self.cfg, self.scale
     if not scale.data.folder then
         return nil
     end
@@ -156,23 +158,37 @@ function Experiment:train(arms, changes, seeds)
     end
     return trials.run {
         name = self.name, base = base, arms = arms, seeds = seeds, jobs = cfg.jobs, workers = cfg.workers,
-        path = data_path(cfg, self.scale), records = self.records, scratch = self.scratch,
+        path = self:data_path(), records = self.records, scratch = self.scratch,
     }
 end
 
 --- What make() gives, plain data, from the file beside the results that an earlier run has left, or made and left there.
 -- @param what a word for the file's name
 -- @param key plain data: what is made is a function of it
-function Experiment:keep(what, key, make)
-    local path = ("%s/%s-%s-%s.json"):format(self.folder, self.cfg.scale, what, core.digest(core.json_encode(key)))
+-- @param owner the name of the experiment beside whose results the file is, where it is not this one
+function Experiment:keep(what, key, make, owner)
+    local folder = owner and ("%s/%s"):format(self.cfg.out, owner) or self.folder
+    local path = ("%s/%s-%s-%s.json"):format(folder, self.cfg.scale, what, core.digest(core.json_encode(key)))
     local kept = core.read_file(path)
     if kept then
         return assert(core.json_decode(kept, path))
     end
     local made = make()
-    assert(core.make_dir(self.folder))
+    assert(core.make_dir(folder))
     assert(core.write_file(path, core.json_encode(made, true) .. "\n"))
     return made
+end
+
+--- With dry_run=true prints what would be timed, and ends: for experiments that train nothing, before time().
+function Experiment:plan_times(what, list)
+    if not self.cfg.dry_run then
+        return
+    end
+    for _, job in ipairs(list) do
+        print(("%s: %s, %d x %d px"):format(what, job.model, job.batch, job.image))
+    end
+    print(core.json_encode { dry_run = true, experiment = self.name, scale = self.cfg.scale, times = #list })
+    os.exit(0)
 end
 
 --- Times networks by turns (effv2.speed), or takes the times that this machine had before: speeds of a fresh machine are
@@ -180,14 +196,15 @@ end
 -- @param what a word that names the measurement
 -- @param list of what effv2.speed takes
 -- @param rounds 3 when not given; at scale=smoke 1, with a step each
-function Experiment:time(what, list, rounds)
+-- @param owner of keep(), for times that several experiments need
+function Experiment:time(what, list, rounds, owner)
     local smoke, jobs = self.cfg.scale == "smoke", {}
     for i, job in ipairs(list) do
         jobs[i] = trials.changed(job, smoke and { steps = 1, warmup = 0 } or {})
     end
     return self:keep(what, { jobs, core.info().cpu, core.threads() }, function()
         return speed.compare(jobs, smoke and 1 or rounds or 3)
-    end)
+    end, owner)
 end
 
 --- A claim of the paper as a comparison of two results of train(): that the first has the higher top-1.
@@ -205,10 +222,12 @@ end
 
 --- Writes the page, the CSV and the plot, prints the table, and as the last line a JSON object.
 -- @param r { columns =, rows = (of report.table), claims = list of claim(), notes = list of paragraphs, plot = panels of
--- report.plot, or f(path) that draws, more = further tables: a list of { name = of its CSV, title =, columns =, rows = } }
+-- report.plot, or f(path) that draws, picture = "svg" or "png", more = further tables: a list of { name = of its CSV, title =,
+-- columns =, rows = } }
 function Experiment:report(r)
-    r = keys.check("experiment: report", r,
-        { columns = keys.none, rows = keys.none, claims = {}, notes = {}, plot = keys.none, more = {} })
+    r = keys.check("experiment: report", r, {
+        columns = keys.none, rows = keys.none, claims = {}, notes = {}, plot = keys.none, picture = "svg", more = {},
+    })
     local result = page.write(self, r)
     print(core.json_encode(result))
 end

@@ -1,4 +1,4 @@
---- The results of an experiment as files: NAME/SCALE.md, .csv and .svg in the folder of the results.
+--- The results of an experiment as files: NAME/SCALE.md, .csv and .svg (or .png) in the folder of the results.
 local config = require "effv2.config"
 local core = require "effv2.core"
 local report = require "effv2.report"
@@ -58,7 +58,7 @@ function page.text(x, r, shown, has_plot)
         append(lines, "", note)
     end
     if has_plot then
-        append(lines, "", ("![%s](%s.svg)"):format(x.title, x.cfg.scale))
+        append(lines, "", ("![%s](%s.%s)"):format(x.title, x.cfg.scale, r.picture))
     end
     return table.concat(lines, "\n") .. "\n"
 end
@@ -83,7 +83,8 @@ function page.write(x, r)
     local shown = report.table { columns = r.columns, rows = r.rows }
     local path = ("%s/%s"):format(x.folder, x.cfg.scale)
     assert(core.make_dir(x.folder))
-    local has_plot = draw(r.plot, path .. ".svg")
+    local picture = ("%s.%s"):format(path, r.picture)
+    local has_plot = draw(r.plot, picture)
     assert(core.write_file(path .. ".csv", shown:csv()))
     for _, extra in ipairs(r.more) do
         extra.shown = report.table { columns = extra.columns, rows = extra.rows }
@@ -98,7 +99,7 @@ function page.write(x, r)
         print("\n" .. extra.title .. ":\n" .. tostring(extra.shown))
     end
     return { experiment = x.name, scale = x.cfg.scale, seeds = x.cfg.seeds, page = path .. ".md", csv = path .. ".csv",
-        plot = has_plot and path .. ".svg" or nil }
+        plot = has_plot and picture or nil }
 end
 
 return page

@@ -16,10 +16,13 @@ local KEYS = {
     lr = keys.none,           -- { curve = "cosine", and what effv2.lr.cosine takes }
     schedule = keys.none,     -- { kind = "progressive", and what effv2.schedule.progressive takes }
     augment = keys.none,      -- { crop =, area =, operations = of RandAugment, dialect = }
+    pretrained = keys.none,   -- settings of a training whose weights this one begins with, at its seed; the classifier is new
     ema = keys.none, label_smoothing = 0, eval_size = keys.none, eval_rule = "official", eval_every = 1, seed = 0,
 }
 
-local DATA = { kind = "", train = keys.none, val = keys.none, minival = keys.none }
+local DATA = {
+    kind = "", train = keys.none, val = keys.none, minival = keys.none, classes = keys.none, per_class = keys.none,
+}
 local AUGMENT = { crop = keys.none, area = keys.none, operations = keys.none, dialect = keys.none }
 
 --- Parts that a word names: its key, the module that makes the part, and the words.
@@ -68,6 +71,10 @@ function training.check(settings)
     for _, name in ipairs { "optimizer", "lr", "schedule" } do
         make_part(name, s[name])
     end
+    if s.pretrained then
+        s.pretrained = training.check(s.pretrained)
+        s.pretrained.seed = s.seed
+    end
     return s
 end
 
@@ -87,21 +94,36 @@ local function first_of(source, count)
     return source:subset(list)
 end
 
+--- The pictures of the classes { first, last }, of each the first `most` (all when nil); labels stay what they are.
+local function of_classes(source, classes, most)
+    local list, taken = {}, {}
+    for i = 1, source:size() do
+        local label = source:label(i)
+        local count = (taken[label] or 0) + 1
+        if label >= classes[1] and label <= classes[2] and count <= (most or math.huge) then
+            list[#list + 1], taken[label] = i, count
+        end
+    end
+    return source:subset(list)
+end
+
 --- Opens the data of the settings, at a path.
 -- @param wanted { kind =, train = nil or the first so many pictures (of shapes, how many there are), val = alike, minival =
--- nil or how many of the pictures to train are held out before that, and judged on in place of val }
+-- nil or how many of the pictures to train are held out before that, and judged on in place of val, classes = nil or
+-- { first, last } of those that are looked at, counted from 0, per_class = nil or how many pictures to train on of each }
 function training.open(wanted, path)
     local data = require "effv2.data"
+    local opened
     if wanted.kind == "shapes" then
-        local opened = data.open("shapes", { train = wanted.train, val = wanted.val, minival = wanted.minival })
-        opened.val = opened.minival or opened.val
-        return opened
+        opened = data.open("shapes", { train = wanted.train, val = wanted.val, minival = wanted.minival })
+    else
+        opened = data.open(path, { minival = wanted.minival })
     end
-    local opened = data.open(path, { minival = wanted.minival })
-    return {
-        train = first_of(opened.train, wanted.train), val = first_of(opened.minival or opened.val, wanted.val),
-        classes = opened.classes, class_names = opened.class_names,
-    }
+    local train, val = first_of(opened.train, wanted.train), first_of(opened.minival or opened.val, wanted.val)
+    if wanted.classes then
+        train, val = of_classes(train, wanted.classes, wanted.per_class), of_classes(val, wanted.classes)
+    end
+    return { train = train, val = val, classes = opened.classes, class_names = opened.class_names }
 end
 
 local function augmentation(given, model)
@@ -159,14 +181,33 @@ local function curve_of(run)
     return list
 end
 
+--- Runs the training that another one begins with, in a folder within the other's.
+-- @return its result, with weights = the path of the best ones
+local function pretrain(settings, o)
+    local run = o.run .. "/pretraining"
+    local result = training.run(settings, { path = o.path, run = run, workers = o.workers })
+    result.weights = run .. "/checkpoints/best.safetensors"
+    return result
+end
+
+--- Gives a fresh model the weights of a file but its own classifier.
+local function begin_with(model, path)
+    assert(require("effv2.weights").load(model, path))
+    model:set_classes(model.config.classes)
+end
+
 --- Runs a training, or goes on with what of it is in the folder `run`.
 -- @param settings as KEYS says
 -- @param o { path = of the data, run = a folder, workers = 1, report = f(epoch, top1) or nil }
 -- @return { top1 = of the moving average after the last epoch (of the weights themselves without one), raw_top1 =,
--- seconds =, parameters =, curve = the evaluated epochs }
+-- seconds =, parameters =, curve = the evaluated epochs, pretraining = { top1 =, seconds = } where there is one }
 function training.run(settings, o)
     local s = training.check(settings)
+    local before = s.pretrained and pretrain(s.pretrained, o)
     local args = arguments(s, o.path)
+    if before then
+        begin_with(args.model, before.weights)
+    end
     args.workers, args.checkpoint_every, args.quiet = o.workers or 1, 60, true
     args.on_epoch = o.report and function(m)
         if m.top1 then
@@ -178,6 +219,7 @@ function training.run(settings, o)
     return {
         top1 = result.ema_top1 or result.top1, raw_top1 = result.top1, seconds = result.seconds,
         parameters = args.model:num_parameters(), curve = curve_of(o.run),
+        pretraining = before and { top1 = before.top1, seconds = before.seconds } or nil,
     }
 end
 

@@ -4,6 +4,7 @@
 -- billions, latency = ms of a batch of 16 (V100, half precision), hours = of training (32 cores of TPU v3), pretrained =
 -- true (on ImageNet-21k); and where this project has the network: model =, options = of models.create, image = the size
 -- that it is judged at. Of EfficientNetV2 these are the numbers of the paper's final version.
+local config = require "effv2.config"
 local models = require "effv2.models"
 
 local published = {}
@@ -122,25 +123,54 @@ function published.cost(entry)
     return entry.model and models.summary(entry.model, entry.image, entry.options)
 end
 
---- How long a batch of each network takes on this machine to infer, by an experiment's x:time. Networks that come twice
--- (with other weights) are timed once.
--- @param list of published.models
--- @param o { batch = 16, steps =, rounds =, image = a size in place of the networks' own }
--- @return entry -> { seconds =, ... } of effv2.speed, for those that this project has
-function published.latencies(x, list, o)
-    local jobs, number, found = {}, {}, {}
-    for _, entry in ipairs(list) do
-        local key = entry.model and ("%s at %d"):format(entry.model, entry.image)
-        if key and not number[key] then
-            jobs[#jobs + 1] = { model = entry.model, options = entry.options, image = o.image or entry.image, batch = o.batch,
-                steps = o.steps, warmup = 1, mode = "infer" }
-            number[key] = #jobs
-        end
-        number[entry] = key and number[key]
+--- Keys of the command line with which experiments time these networks: settings and help, as experiment takes them.
+-- @param smoke whether two small pictures are enough
+function published.timing(smoke)
+    return {
+        settings = {
+            batch = smoke and 1 or 16, steps = 3, rounds = 3, image = smoke and 32 or 0,
+            networks = smoke and { "efficientnet-b3", "efficientnetv2-s" } or config.optional "list",
+        },
+        help = {
+            batch = "pictures at a time", steps = "timed batches of each network in a round",
+            rounds = "how often each network has its turn",
+            image = "pixels a side of the pictures that are timed; 0: what each network is judged at",
+            networks = "names of effv2.models.list() that are timed; all when not given",
+        },
+    }
+end
+
+--- The networks that are timed, those that differ in their weights only once.
+local function timed(wanted)
+    local list, seen, is_wanted = {}, {}, {}
+    for _, name in ipairs(wanted or {}) do
+        is_wanted[name] = true
     end
-    local times = x:time("latency", jobs, o.rounds)
-    for _, entry in ipairs(list) do
-        found[entry] = number[entry] and times[number[entry]]
+    for _, entry in ipairs(published.models) do
+        local key = entry.model and ("%s at %d"):format(entry.model, entry.image)
+        if key and not seen[key] and (not wanted or is_wanted[entry.model]) then
+            list[#list + 1], seen[key] = entry, true
+        end
+    end
+    return list
+end
+
+--- How long a batch of the networks takes on this machine to infer (x:time).
+-- @param x an experiment with the keys of timing()
+-- @return entry -> seconds, for those that were timed
+function published.latencies(x)
+    local cfg, list, jobs, found = x.cfg, timed(x.cfg.networks), {}, {}
+    for i, entry in ipairs(list) do
+        jobs[i] = { model = entry.model, options = entry.options, image = cfg.image > 0 and cfg.image or entry.image,
+            batch = cfg.batch, steps = cfg.steps, warmup = 1, mode = "infer" }
+    end
+    local times = x:time("latency", jobs, cfg.rounds)
+    for _, entry in ipairs(published.models) do
+        for i, other in ipairs(list) do
+            if entry.model == other.model and entry.image == other.image then
+                found[entry] = times[i].seconds
+            end
+        end
     end
     return found
 end

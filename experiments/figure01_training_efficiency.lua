@@ -55,10 +55,11 @@ x:report {
             found[2 * RUNGS].name), found[RUNGS], found[2 * RUNGS]),
     },
     notes = {
-        ("The small networks train progressively, both families alike (%d to %d pixels in %d stages, %d epochs); seconds are those "
-            .. "of this machine, with as many trainings at a time as jobs says. In the paper's figure EfficientNet trains at its "
-            .. "full size throughout, so its distance there is that of architecture and schedule together; here it is that of "
-            .. "the architecture alone."):format(scale.image_size[1], scale.image_size[2], scale.stages, scale.training.epochs),
+        ("The small networks train progressively, both families alike (%d to %d pixels in %d stages, %d epochs); seconds are "
+            .. "those of this machine, with as many trainings at a time as jobs says. In the paper's figure EfficientNet trains "
+            .. "at its full size throughout, so its distance there is that of architecture and schedule together; here it is "
+            .. "that of the architecture alone."):format(scale.image_size[1], scale.image_size[2], scale.stages,
+            scale.training.epochs),
         "The paper's points are its table 7, a day being 24 hours of 32 cores. Neither top-1 nor times compare with those here, "
             .. "but the order of the families at the same time does.",
     },

@@ -67,9 +67,9 @@ local function count_and_time()
     }
     x:report {
         columns = {
-            "network", { name = "paper's top-1 (%)", digits = 1 }, "paper's parameters (M)", { name = "parameters (M)", digits = 2 },
-            "paper's FLOPs (G)", { name = "multiply-adds (G)", digits = 2 }, "paper's hours of training",
-            { name = "training step here (ms a picture)", digits = 0 }, "paper's latency (ms)",
+            "network", { name = "paper's top-1 (%)", digits = 1 }, "paper's parameters (M)",
+            { name = "parameters (M)", digits = 2 }, "paper's FLOPs (G)", { name = "multiply-adds (G)", digits = 2 },
+            "paper's hours of training", { name = "training step here (ms a picture)", digits = 0 }, "paper's latency (ms)",
             { name = "inference here (ms a picture)", digits = 0 },
         },
         rows = rows,

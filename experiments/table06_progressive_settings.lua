@@ -66,7 +66,10 @@ end
 local rows, panels, all_agree = {}, {}, true
 for _, size in ipairs { "s", "m", "l" } do
     local by_paper, by_code = plan(size, "paper"), plan(size, "official")
-    local panel = { title = "V2-" .. size:upper(), x = { label = "epoch" }, y = { label = "image size (px)" }, series = {} }
+    local panel = {
+        title = "V2-" .. size:upper(), x = { label = "epoch", min = 0, max = EPOCHS }, y = { label = "image size (px)" },
+        series = {},
+    }
     for _, setting in ipairs(SETTINGS) do
         local key, name = unpack(setting)
         local printed, here = PAPER[size][key], values(by_paper, key)

@@ -6,6 +6,7 @@
 -- that it is judged at. Of EfficientNetV2 these are the numbers of the paper's final version.
 local config = require "effv2.config"
 local models = require "effv2.models"
+local suggest = require "effv2.suggest"
 
 local published = {}
 
@@ -140,15 +141,36 @@ function published.timing(smoke)
     }
 end
 
+--- Models that this project has of the paper's, by name.
+local function known()
+    local names, seen = {}, {}
+    for _, entry in ipairs(published.models) do
+        if entry.model and not seen[entry.model] then
+            names[#names + 1], seen[entry.model] = entry.model, true
+        end
+    end
+    return names, seen
+end
+
+--- The wanted names as a set; of all when nil.
+local function set_of(wanted)
+    local names, all = known()
+    local set = wanted and {} or all
+    for _, name in ipairs(wanted or {}) do
+        if not all[name] then
+            error({ exit_code = 2, message = ("networks: the paper has no %s%s"):format(name, suggest.cure(name, names)) }, 0)
+        end
+        set[name] = true
+    end
+    return set
+end
+
 --- The networks that are timed, those that differ in their weights only once.
 local function timed(wanted)
-    local list, seen, is_wanted = {}, {}, {}
-    for _, name in ipairs(wanted or {}) do
-        is_wanted[name] = true
-    end
+    local list, seen, set = {}, {}, set_of(wanted)
     for _, entry in ipairs(published.models) do
         local key = entry.model and ("%s at %d"):format(entry.model, entry.image)
-        if key and not seen[key] and (not wanted or is_wanted[entry.model]) then
+        if key and not seen[key] and set[entry.model] then
             list[#list + 1], seen[key] = entry, true
         end
     end

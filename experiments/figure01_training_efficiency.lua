@@ -19,9 +19,7 @@ local arms, family_of = {}, {}
 for _, family in ipairs { "v2", "v1" } do
     for rung = 1, RUNGS do
         local network = x.networks[family][rung]
-        arms[#arms + 1] = { name = network.name, training = experiment.with_network(network, {
-            schedule = x:schedule("progressive", { stages = scale.stages }),
-        }) }
+        arms[#arms + 1] = { name = network.name, training = experiment.with_network(network, x:schedule "progressive") }
         family_of[#arms] = family
     end
 end

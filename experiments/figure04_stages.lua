@@ -62,7 +62,7 @@ for _, key in ipairs { "picture", "other" } do
     end
 end
 
-local settings = x:schedule("progressive", { stages = scale.stages })
+local settings = x:schedule("progressive").schedule
 settings.kind = nil
 local schedule = effv2.schedule.progressive(settings)
 local rows, pictures, pair = {}, {}, source:subset { cfg.picture, cfg.other }

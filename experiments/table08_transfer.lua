@@ -52,7 +52,7 @@ end
 local TABLE8_COLUMNS = { "paper's network", "parameters (M)", "ImageNet top-1 (%)", { name = "CIFAR-10", digits = 2 },
     { name = "CIFAR-100", digits = 2 }, { name = "Flowers", digits = 2 }, { name = "Cars", digits = 2 } }
 
---- Table 9, with what the folders on this machine hold where there are any.
+--- Table 9 as a further table of a report, with what the folders on this machine hold where there are any.
 local function table9()
     local home = os.getenv "EFFV2_DATA" or (os.getenv "HOME" or "") .. "/.cache/effv2-data"
     local rows = {}
@@ -61,10 +61,10 @@ local function table9()
         local found = there and ("%d, %d, %d"):format(opened.train:size(), opened.val:size(), opened.classes) or nil
         rows[i] = { set[1], set[2], set[3], set[4], found }
     end
-    return effv2.report.table {
+    return {
+        name = "table9", title = "Table 9, the data sets", rows = rows,
         columns = { "data set", "paper's pictures to train on", "to judge by", "classes", "of the folder on this machine" },
-        rows = rows,
-    }:markdown()
+    }
 end
 
 -- ---- scale=paper ------------------------------------------------------------------------------------
@@ -94,8 +94,8 @@ local function print_commands()
                 .. "recipes/imagenet_progressive.lua or published ones (layout=timm or torchvision). The paper's mean and "
                 .. "deviation are of five runs, seed=0 to seed=4:",
             "```sh\n" .. table.concat(commands, "\n") .. "\n```",
-            "Table 9:", table9(),
         },
+        more = { table9() },
         plot = { title = x.title, x = { label = "ImageNet top-1 (%)" }, y = { label = "top-1 (%)" }, series = series },
     }
 end
@@ -112,12 +112,9 @@ local TASKS = {
 
 --- The training on the first task, all of its settings.
 local function first_training(network, task)
-    local settings = x:base(experiment.with_network(network, {
-        schedule = x:schedule("progressive", { stages = x.scale.stages }),
+    return x:base(experiment.changed(experiment.with_network(network, x:schedule "progressive"), {
+        data = { classes = task.first }, eval_every = x.scale.training.epochs,
     }))
-    settings.data.classes = task.first
-    settings.eval_every = settings.epochs
-    return settings
 end
 
 --- The training on the second task at a rate, from random weights or, with `before`, from those of another training.
@@ -161,9 +158,11 @@ local function transfer()
                 .. "seed 0."):format(network.name, task.first[1] + 1, task.first[2] + 1, task.second[1] + 1,
                 task.second[2] + 1, task.per_class, updates),
             "The paper has no row from scratch; its networks learned 1.28 million pictures of 1000 classes before. What compares "
-                .. "is only that transfer helps, not how much. Its table 8 (top-1 in percent, nothing of it measured here):",
-            effv2.report.table({ columns = TABLE8_COLUMNS, rows = table8_rows() }):markdown(),
-            "Table 9:", table9(),
+                .. "is only that transfer helps, not how much. Nothing of tables 8 and 9 was measured here.",
+        },
+        more = {
+            { name = "table8", title = "Table 8 of the paper, top-1 (%)", columns = TABLE8_COLUMNS, rows = table8_rows() },
+            table9(),
         },
         plot = {
             title = x.title, x = { names = names }, y = { label = "top-1 (%)" },

@@ -35,6 +35,7 @@ local function measure(list)
         latencies[#latencies + 1] = { model = entry.model, image = entry.image, batch = cfg.batch, steps = cfg.steps, warmup = 1,
             mode = "infer" }
     end
+    x:plan_times("steps", steps)
     local times, inference, found = x:time("steps", steps, cfg.rounds), x:time("latency", latencies, cfg.rounds), {}
     for i in ipairs(list) do
         local sum = 0
@@ -100,7 +101,7 @@ local function train_both()
     local arms, rows, series = {}, {}, {}
     for i, network in ipairs(networks) do
         arms[i] = { name = network.name, network = network, paper = i == 1 and "V1-B7: 85.0, 54 h" or "V2-M: 85.1, 13 h",
-            training = experiment.with_network(network, { schedule = x:schedule("progressive", { stages = x.scale.stages }) }) }
+            training = experiment.with_network(network, x:schedule "progressive") }
     end
     local found = x:train(arms)
     for i, result in ipairs(found) do

@@ -186,6 +186,7 @@ function published.latencies(x)
         jobs[i] = { model = entry.model, options = entry.options, image = cfg.image > 0 and cfg.image or entry.image,
             batch = cfg.batch, steps = cfg.steps, warmup = 1, mode = "infer" }
     end
+    x:plan_times("latency", jobs)
     local times = x:time("latency", jobs, cfg.rounds)
     for _, entry in ipairs(published.models) do
         for i, other in ipairs(list) do

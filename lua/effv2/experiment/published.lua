@@ -177,7 +177,7 @@ local function timed(wanted)
     return list
 end
 
---- How long a batch of the networks takes on this machine to infer (x:time).
+--- How long a batch of the networks takes on this machine to infer (x:time), measured once for all experiments.
 -- @param x an experiment with the keys of timing()
 -- @return entry -> seconds, for those that were timed
 function published.latencies(x)
@@ -187,7 +187,7 @@ function published.latencies(x)
             batch = cfg.batch, steps = cfg.steps, warmup = 1, mode = "infer" }
     end
     x:plan_times("latency", jobs)
-    local times = x:time("latency", jobs, cfg.rounds)
+    local times = x:time("latency", jobs, cfg.rounds, "table07_imagenet")
     for _, entry in ipairs(published.models) do
         for i, other in ipairs(list) do
             if entry.model == other.model and entry.image == other.image then

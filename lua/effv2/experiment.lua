@@ -24,7 +24,9 @@ local statistics = require "effv2.experiment.statistics"
 local training = require "effv2.experiment.training"
 local trials = require "effv2.experiment.trials"
 
-local experiment = { scales = scales, changed = trials.changed, cost = networks.cost, published = published, spread = statistics.spread }
+local experiment = {
+    scales = scales, changed = trials.changed, cost = networks.cost, published = published, spread = statistics.spread,
+}
 
 local Experiment = {}
 Experiment.__index = Experiment

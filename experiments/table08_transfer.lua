@@ -159,8 +159,8 @@ local function transfer()
                 task.second[2] + 1, task.per_class, updates),
             "The paper has no row from scratch; its networks learned 1.28 million pictures of 1000 classes before. What compares "
                 .. "is only that transfer helps, not how much. Both tasks are halves of one data set, which makes transfer "
-                .. "easier than the paper's. The classifier keeps the outputs of all classes, of which only those of the second task "
-                .. "occur. Nothing of table 8 was measured here.",
+                .. "easier than the paper's. The classifier keeps the outputs of all classes, of which only those of the "
+                .. "second task occur. Nothing of table 8 was measured here.",
         },
         more = {
             { name = "table8", title = "Table 8 of the paper, top-1 (%)", columns = TABLE8_COLUMNS, rows = table8_rows() },

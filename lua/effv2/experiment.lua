@@ -93,10 +93,19 @@ end
 
 -- ---- trainings --------------------------------------------------------------------------------------
 
+--- The name of the folder that data= gives where a scale takes any folder of pictures, unless it is the usual one: trainings
+-- with other pictures have other records.
+local function name_of_data(cfg, data)
+    local name = data.kind == "folder" and cfg.data and cfg.data:match "([^/]+)/*$"
+    return name ~= data.folder and name or nil
+end
+
 --- The settings of a training at this scale, without model and schedule, with changes put over them.
 function Experiment:base(changes)
     local data = self.scale.data
-    local settings = trials.changed(self.scale.training, { data = { kind = data.kind, train = data.train, val = data.val } })
+    local settings = trials.changed(self.scale.training, {
+        data = { kind = data.kind, name = name_of_data(self.cfg, data), train = data.train, val = data.val },
+    })
     return trials.changed(settings, changes)
 end
 

@@ -271,6 +271,15 @@ describe("networks of experiments", function()
         assert.is_same(first.v1[1].model, changed.model)
     end)
 
+    it("are trained with the pictures of a folder of one's own under its name", function()
+        for arguments, wanted in pairs { ["data=/a/photos/"] = "photos", ["data=/b/flowers"] = "", ["seeds=1"] = "" } do
+            with_experiment({ "scale=flowers", arguments }, function(x)
+                assert.is_equal(wanted, x:base().data.name or "")
+            end)
+        end
+        with_experiment({ "scale=cifar", "data=/a/cifar10" }, function(x) assert.is_nil(x:base().data.name) end)
+    end)
+
     it("and every scale make settings that can be trained", function()
         for _, name in ipairs(scales.names) do
             with_experiment({ "scale=" .. name }, function(x)

@@ -21,7 +21,8 @@ local KEYS = {
 }
 
 local DATA = {
-    kind = "", train = keys.none, val = keys.none, minival = keys.none, classes = keys.none, per_class = keys.none,
+    kind = "", name = keys.none, train = keys.none, val = keys.none, minival = keys.none, classes = keys.none,
+    per_class = keys.none,
 }
 local AUGMENT = { crop = keys.none, area = keys.none, operations = keys.none, dialect = keys.none }
 
@@ -108,9 +109,10 @@ local function of_classes(source, classes, most)
 end
 
 --- Opens the data of the settings, at a path.
--- @param wanted { kind =, train = nil or the first so many pictures (of shapes, how many there are), val = alike, minival =
--- nil or how many of the pictures to train are held out before that, and judged on in place of val, classes = nil or
--- { first, last } of those that are looked at, counted from 0, per_class = nil or how many pictures to train on of each }
+-- @param wanted { kind =, name = of a folder of one's own (it tells records apart, no more), train = nil or the first so many
+-- pictures (of shapes, how many there are), val = alike, minival = nil or how many of the pictures to train are held out
+-- before that, and judged on in place of val, classes = nil or { first, last } of those that are looked at, counted from 0,
+-- per_class = nil or how many pictures to train on of each }
 function training.open(wanted, path)
     local data = require "effv2.data"
     local opened

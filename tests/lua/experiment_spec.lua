@@ -415,7 +415,7 @@ describe("the results of an experiment", function()
         contains(page, "# A title\n\nSection 9.9 of the paper. Is it so?\n\n```sh\n"
             .. "effv2 one.lua scale=smoke list=4,5 seeds=2 width=3\n```\n\n| arm | top-1 (%) |\n|---|---|\n| fir\\|st | ",
             "What holds at this scale", "\n\nA note.\n\nAnother.\n")
-        assert.matches("%- The first is better: %*%*[%a ]+%*%* %([+-]%d+%.%d%d[ ±%d.]* points%)", page)
+        assert.matches("%- The first is better: %*%*[%a ]+%*%* %([+-]%d+%.%d%d ± %d+%.%d%d points%)%.\n", page)
         contains(page, "\n\nBy arm:\n\n| n |\n|---|\n| 2 |\n\nA note.")
         assert.is_equal("n\n2\n", effv2.read_file(folder .. "/out/one/smoke-extra.csv"))
         assert.is_equal(effv2.report.can_plot(), page:find("![A title](smoke.svg)\n", 1, true) ~= nil)

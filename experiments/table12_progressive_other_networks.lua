@@ -60,10 +60,9 @@ x:report {
         "paper: top-1, time" },
     rows = rows, claims = claims,
     notes = {
-        ("Images from %d pixels up to the evaluation size in %d stages, %d epochs. Seconds are those of whole trainings with "
-            .. "their evaluations, %d at a time on %d threads. The paper's baselines have each network's own recipe, here both "
-            .. "have the same strengths at the end."):format(first, x.scale.stages, x.scale.training.epochs, x.cfg.jobs,
-            effv2.threads()),
+        ("Images from %d pixels up to the evaluation size in %d stages, %d epochs. Seconds are those of a core, of whole "
+            .. "trainings with their evaluations. The paper's baselines have each network's own recipe, here both have the same "
+            .. "strengths at the end."):format(first, x.scale.stages, x.scale.training.epochs),
     },
     plot = { title = x.title, x = { label = "seconds of training" }, y = { label = "top-1 (%)" }, series = series },
 }

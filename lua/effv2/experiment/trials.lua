@@ -110,7 +110,7 @@ end
 
 --- The results of an arm over its seeds.
 local function result_of(o, study, arm, by_seed)
-    local top1, seconds, processor, first, runs = {}, {}, {}, nil, {}
+    local top1, seconds, first, runs = {}, {}, nil, {}
     for i, settings in ipairs(by_seed) do
         local result = o.records:find(settings)
         if not result then
@@ -118,20 +118,19 @@ local function result_of(o, study, arm, by_seed)
                 settings.seed, study.name, study.path), 0)
         end
         first = first or result
-        top1[i], seconds[i], runs[i] = 100 * result.top1, result.seconds, result
-        processor[#processor + 1] = result.processor_seconds
+        top1[i], seconds[i], runs[i] = 100 * result.top1, result.processor_seconds or result.seconds, result
     end
     return {
         name = arm.name, arm = arm, top1 = statistics.spread(top1), seconds = statistics.spread(seconds),
-        processor_seconds = statistics.spread(processor), parameters = first.parameters, runs = runs,
+        parameters = first.parameters, runs = runs,
     }
 end
 
 --- Runs the trainings that have no record yet.
 -- @param o { name =, base = settings, arms = list of { name =, training = changes of them }, seeds =, jobs =, path = of the
 -- data, records =, scratch = a folder, workers = }
--- @return by arm { name =, arm =, top1 = in percent, seconds = and processor_seconds = (spreads over the seeds; the last is
--- what a training computed on all its threads, whatever else the machine did, of those that were not interrupted, or nil),
+-- @return by arm { name =, arm =, top1 = in percent and seconds = (spreads over the seeds; seconds of computing, all threads
+-- together, which other work on the machine hardly changes; of a training that was interrupted those that passed),
 -- parameters =, runs = the results by seed }
 function trials.run(o)
     local all = trials.settings(o.base, o.arms, o.seeds)

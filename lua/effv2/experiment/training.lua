@@ -202,8 +202,8 @@ end
 -- @param settings as KEYS says
 -- @param o { path = of the data, run = a folder, workers = 1, report = f(epoch, top1) or nil }
 -- @return { top1 = of the moving average after the last epoch (of the weights themselves without one), raw_top1 =,
--- seconds =, processor_seconds = (what all its threads computed; nil of one that was interrupted), parameters =, curve = the
--- evaluated epochs, pretraining = { top1 =, seconds = } where there is one }
+-- seconds =, processor_seconds = (what all its threads computed; nil of one that was interrupted), parameters =, curve =
+-- the evaluated epochs, pretraining = { top1 =, seconds = } where there is one }
 function training.run(settings, o)
     local s = training.check(settings)
     local before = s.pretrained and pretrain(s.pretrained, o)
@@ -222,7 +222,8 @@ function training.run(settings, o)
     local result = require "effv2.train"(args)
     return {
         top1 = result.ema_top1 or result.top1, raw_top1 = result.top1, seconds = result.seconds,
-        processor_seconds = not resumed and os.clock() - began or nil, parameters = args.model:num_parameters(), curve = curve_of(o.run),
+        processor_seconds = not resumed and os.clock() - began or nil, parameters = args.model:num_parameters(),
+        curve = curve_of(o.run),
         pretraining = before and { top1 = before.top1, seconds = before.seconds } or nil,
     }
 end

@@ -54,7 +54,7 @@ x:report {
     },
     notes = {
         ("The small networks train progressively, both families alike (%d to %d pixels in %d stages, %d epochs); seconds are "
-            .. "those of this machine, with as many trainings at a time as jobs says. In the paper's figure EfficientNet trains "
+            .. "those of a core of this machine. In the paper's figure EfficientNet trains "
             .. "at its full size throughout, so its distance there is that of architecture and schedule together; here it is "
             .. "that of the architecture alone."):format(scale.image_size[1], scale.image_size[2], scale.stages,
             scale.training.epochs),

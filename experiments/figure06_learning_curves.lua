@@ -9,11 +9,16 @@ local x = experiment {
     asks = "How does accuracy grow with and without adaptive regularisation?", settings = { seeds = 1 },
 }
 
+--- Evaluations that are often enough for a curve, and, where they would take longer than the training, on fewer pictures.
+local EVERY_EPOCH = {
+    smoke = { eval_every = 1 }, cifar = { eval_every = 2, data = { val = 2000 } }, flowers = { eval_every = 1 },
+    paper = { eval_every = 5 },
+}
 local network = x.networks.v2[2]
 local found = x:train({
     { name = "adaptive regularisation", training = x:schedule "progressive" },
     { name = "the same regularisation throughout", training = x:schedule "size_only" },
-}, experiment.with_network(network, { eval_every = x.cfg.scale == "paper" and 5 or 1 }))
+}, experiment.with_network(network, EVERY_EPOCH[x.cfg.scale]))
 
 local rows, series = {}, {}
 for k, result in ipairs(found) do

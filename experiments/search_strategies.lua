@@ -29,7 +29,7 @@ local settings = ({
     cifar = {
         trials = 60, round = 5, batch = 10, timed = 40, steps = 8, warmup = 2, rounds = 3,
         proxy = {
-            data = { train = 4000, minival = 10000 }, eval_size = 24, epochs = 10, eval_every = 10, ema = 0.98,
+            data = { train = 4000, minival = 5000 }, eval_size = 24, epochs = 10, eval_every = 10, ema = 0.98,
             lr = { warmup_epochs = 1 },
         },
     },

@@ -103,18 +103,22 @@ end
 -- ---- smaller scales ---------------------------------------------------------------------------------
 
 -- By scale: the classes of the first task and of the second, counted from 0, pictures of each class of the second to train
--- on, and pictures of an update.
+-- on, and pictures of an update; what is different in the first task's training.
 local TASKS = {
     smoke = { first = { 0, 4 }, second = { 5, 9 }, per_class = 4, batch_size = 8 },
-    cifar = { first = { 0, 4 }, second = { 5, 9 }, per_class = 50, batch_size = 25 },
+    cifar = {
+        first = { 0, 4 }, second = { 5, 9 }, per_class = 50, batch_size = 25,
+        pretraining = { data = { train = 10000 }, epochs = 30 },
+    },
     flowers = { first = { 0, 2 }, second = { 3, 4 }, per_class = 50, batch_size = 20 },
 }
 
 --- The training on the first task, all of its settings.
 local function first_training(network, task)
-    return x:base(experiment.changed(experiment.with_network(network, x:schedule "progressive"), {
+    local settings = x:base(experiment.changed(experiment.with_network(network, x:schedule "progressive"), {
         data = { classes = task.first }, eval_every = x.scale.training.epochs,
     }))
+    return experiment.changed(settings, task.pretraining)
 end
 
 --- The training on the second task at a rate, from random weights or, with `before`, from those of another training.

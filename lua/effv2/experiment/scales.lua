@@ -1,7 +1,10 @@
 --- The scales of experiments: on which data, how long, and with which settings networks are trained.
 --
 -- smoke    seconds, on pictures drawn by the program: only shows that everything runs
--- cifar    the first 10,000 training images of CIFAR-10, judged by all 10,000 test images: minutes a training
+-- cifar    the first 2,500 training images of CIFAR-10, judged by all 10,000 test images: minutes a training. With more
+--          images the small networks do not overfit in that time, and regularisation only costs accuracy: with 10,000 and 30
+--          epochs small V2-2 reaches 75.8 % without any and 68.9 % with RandAugment 6, Mixup 0.2 and dropout 0.2; with
+--          2,500 and 80 epochs 53.5 % without any and 56.8 % with the strengths below
 -- flowers  a folder of photos of flowers: minutes a training
 -- paper    ImageNet with the paper's settings: weeks
 local scales = {}
@@ -21,14 +24,14 @@ scales.smoke = {
 }
 
 scales.cifar = {
-    data = { kind = "cifar10", folder = "cifar-10-batches-bin", train = 10000 },
+    data = { kind = "cifar10", folder = "cifar-10-batches-bin", train = 2500 },
     training = {
-        epochs = 30, batch_size = 64, eval_size = 32, eval_rule = "whole", eval_every = 5, ema = 0.998, label_smoothing = 0.1,
+        epochs = 80, batch_size = 64, eval_size = 32, eval_rule = "whole", eval_every = 40, ema = 0.998, label_smoothing = 0.1,
         optimizer = { rule = "sgd", momentum = 0.9, nesterov = true, weight_decay = 5e-4 },
         lr = { curve = "cosine", peak = 0.05, warmup_epochs = 2 },
         augment = { crop = "pad", operations = 1, dialect = "relative" },
     },
-    image_size = { 16, 32 }, randaugment = { 2, 6 }, mixup = { 0, 0.2 }, dropout = { 0, 0.2 }, stages = 4, seeds = 3,
+    image_size = { 16, 32 }, randaugment = { 1, 4 }, mixup = { 0, 0.1 }, dropout = { 0, 0.1 }, stages = 4, seeds = 3,
 }
 
 scales.flowers = {

@@ -128,17 +128,6 @@ function experiment.with_network(network, changes)
     return trials.changed({ model = network.model, options = network.options }, changes)
 end
 
---- How many trainings have a record.
-local function count_done(self, all)
-    local done = 0
-    for _, by_seed in ipairs(all) do
-        for _, settings in ipairs(by_seed) do
-            done = done + (self.records:find(settings) and 1 or 0)
-        end
-    end
-    return done
-end
-
 local function print_plan(self, all, arms)
     for i, by_seed in ipairs(all) do
         local cost = networks.cost({ model = by_seed[1].model, options = by_seed[1].options }, by_seed[1].eval_size,
@@ -146,14 +135,15 @@ local function print_plan(self, all, arms)
         print(("%-44s %d seeds  %d epochs  %.2f M parameters, %.1f M multiply-adds at %d px"):format(arms[i].name, #by_seed,
             by_seed[1].epochs, cost.parameters / 1e6, cost.macs / 1e6, by_seed[1].eval_size))
     end
-    print(core.json_encode { dry_run = true, experiment = self.name, scale = self.cfg.scale, trainings = #all * #all[1],
-        done = count_done(self, all) })
+    local count, done = trials.count(self.records, all)
+    print(core.json_encode { dry_run = true, experiment = self.name, scale = self.cfg.scale, trainings = count, done = done })
     os.exit(0)
 end
 
 --- How many trainings of train(), which takes the same, have a record.
 function Experiment:done(arms, changes, seeds)
-    return count_done(self, trials.settings(self:base(changes), arms, seeds or self.cfg.seeds))
+    local _, done = trials.count(self.records, trials.settings(self:base(changes), arms, seeds or self.cfg.seeds))
+    return done
 end
 
 --- Trains every arm with every seed; what has a record is not trained again.

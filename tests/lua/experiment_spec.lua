@@ -298,9 +298,9 @@ end)
 describe("a schedule of an experiment", function()
     it("has the scale's sizes and strengths, the last ones at a fixed size, and what is put over them", function()
         with_experiment({ "scale=cifar" }, function(x)
-            assert.is_same({ schedule = { kind = "progressive", stages = 4, image_size = { 16, 32 }, randaugment = { 2, 6 },
-                mixup = { 0, 0.2 }, dropout = { 0, 0.2 }, shape = "cosine" } }, x:schedule("progressive", { shape = "cosine" }))
-            assert.is_same({ schedule = { kind = "fixed", image_size = 24, randaugment = 6, mixup = 0.2, dropout = 0.2 } },
+            assert.is_same({ schedule = { kind = "progressive", stages = 4, image_size = { 16, 32 }, randaugment = { 1, 4 },
+                mixup = { 0, 0.1 }, dropout = { 0, 0.1 }, shape = "cosine" } }, x:schedule("progressive", { shape = "cosine" }))
+            assert.is_same({ schedule = { kind = "fixed", image_size = 24, randaugment = 4, mixup = 0.1, dropout = 0.1 } },
                 x:schedule("fixed", { image_size = 24 }))
             for _, kind in ipairs { "fixed", "progressive", "size_only", "random_resize" } do
                 training.check(x:base(effv2.experiment.with_network(x.networks.v1[1], x:schedule(kind))))

@@ -77,15 +77,15 @@ local function write_objective(o, all, name)
     return path
 end
 
---- How many trainings have no record.
-local function missing(o, all)
-    local count = 0
+--- How many trainings there are, and how many of them have a record.
+function trials.count(records_of, all)
+    local count, done = 0, 0
     for _, by_seed in ipairs(all) do
         for _, settings in ipairs(by_seed) do
-            count = count + (o.records:find(settings) and 0 or 1)
+            count, done = count + 1, done + (records_of:find(settings) and 1 or 0)
         end
     end
-    return count
+    return count, done
 end
 
 local function index_list(n)
@@ -134,8 +134,9 @@ end
 -- parameters =, runs = the results by seed }
 function trials.run(o)
     local all = trials.settings(o.base, o.arms, o.seeds)
+    local count, done = trials.count(o.records, all)
     local study
-    if missing(o, all) > 0 then
+    if done < count then
         assert(core.make_dir(o.scratch))
         study = study_of(o, all):run()
     end

@@ -49,6 +49,7 @@ end
 --- Runs a script. Returns the exit code, or the signal's name, its output, and seconds.
 local function run(name, arguments)
     local log, began = os.tmpname(), effv2.clock()
+    io.stderr:write(("%s: what it says is in %s until it ends\n"):format(name, log))
     local command = { effv2.program_path(), "--threads", tostring(effv2.threads()), ("%s/%s.lua"):format(folder, name),
         unpack(arguments) }
     local pid = assert(effv2.start_process(command, {}, log))

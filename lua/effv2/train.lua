@@ -1,7 +1,7 @@
 --- effv2.train { ... }: trains a model on a data set by a schedule.
 --
--- This file holds the arguments; train/trainer.lua is the loop, train/run.lua the run's folder, train/checkpoint.lua
--- what a training needs to go on, train/plan.lua what it would do and cost.
+-- This file holds the arguments; train/trainer.lua is the loop, train/epoch_end.lua what follows each epoch, train/run.lua the
+-- run's folder, train/checkpoint.lua what a training needs to go on, train/plan.lua what it would do and cost.
 local keys = require "effv2.keys"
 local plan = require "effv2.train.plan"
 local suggest = require "effv2.suggest"

@@ -3,6 +3,7 @@
 -- Stages, updates and rates are computed. Time and memory come from a few forward and backward passes at each image
 -- size, with as many pictures as one can wait for; what was measured, and what follows from it, is said in its text.
 local core = require "effv2.core"
+local epoch_end = require "effv2.train.epoch_end"
 local evaluate = require "effv2.train.evaluate"
 local plan_text = require "effv2.train.plan_text"
 local trainer = require "effv2.train.trainer"
@@ -79,7 +80,7 @@ end
 --- Seconds of a picture in an evaluation, its preparation included.
 local function measure_evaluation(t)
     local o = t.o
-    local arguments = t:evaluation()
+    local arguments = epoch_end.evaluation(t)
     local count, list = pictures(o.model, arguments.size, math.min(o.eval_batch_size, o.data.val:size())), {}
     for i = 1, count do
         list[i] = i
@@ -208,7 +209,7 @@ local function plan(o)
         images = o.data.train:size(), val_images = o.data.val and o.data.val:size() or 0, classes = o.data.classes,
         epochs = o.epochs, updates = t.total, updates_per_epoch = t.steps_per_epoch, batch_size = o.batch_size,
         parts = o.accumulate, lr = trainer.describe_rate(o.lr), optimizer = o.optimizer.name, stages = stages,
-        eval_size = t:evaluation().size, evaluations = count, measures = measures, threads = core.threads(), load = load,
+        eval_size = epoch_end.evaluation(t).size, evaluations = count, measures = measures, threads = core.threads(), load = load,
         evaluation_seconds = count * passes * (o.data.val and o.data.val:size() or 0) * evaluation, bytes = 0,
     }
     for _, stage in ipairs(stages) do

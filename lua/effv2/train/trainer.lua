@@ -6,15 +6,13 @@
 -- resumed ends with the same bits as one that was not.
 local core = require "effv2.core"
 local checkpoint = require "effv2.train.checkpoint"
-local evaluate = require "effv2.train.evaluate"
+local epoch_end = require "effv2.train.epoch_end"
 local progress = require "effv2.train.progress"
 local profile = require "effv2.profile"
 local run_folder = require "effv2.train.run"
 
 local SIGINT = 2
-local WORTH_SAYING = 0.05 -- of the time, spent in waiting for data
 local PROFILE_AFTER, PROFILE_UPDATES = 3, 10 -- updates that are not looked at, and that are
-local SHOWN = { "stage", "image_size", "randaugment", "mixup", "cutmix", "dropout", "drop_path" }
 
 local trainer = {}
 
@@ -344,7 +342,7 @@ end
 function Trainer:log_step(epoch, loss, rate)
     local line = { kind = "step", epoch = epoch + 1, step = self.state.step, loss = loss, lr = rate,
         images_per_s = self.bar:rate() }
-    for _, name in ipairs(SHOWN) do
+    for _, name in ipairs(epoch_end.SHOWN) do
         line[name] = self.settings[name]
     end
     self.run:metric(line)
@@ -395,14 +393,14 @@ end
 function Trainer:run_segment()
     local state = self.state
     local epoch = state.epochs_done
-    local epoch_end = (epoch + 1) * self.steps_per_epoch
+    local last_step = (epoch + 1) * self.steps_per_epoch
     local settings = self:settings_at(state.step)
     self:apply_settings(settings)
     local loader, began = self:loader_with(settings, epoch), core.clock()
     local waited = loader:waited()
     local ok, message = pcall(function()
-        while state.step < epoch_end and same_settings(self:settings_at(state.step), settings) do
-            if not self:advance(loader, epoch) or state.step < epoch_end then
+        while state.step < last_step and same_settings(self:settings_at(state.step), settings) do
+            if not self:advance(loader, epoch) or state.step < last_step then
                 self:between_updates()
             end
         end
@@ -415,90 +413,7 @@ function Trainer:run_segment()
     end
 end
 
--- ---- the end of an epoch ----------------------------------------------------------------------------
-
---- The arguments of an evaluation on the pictures to validate.
-function Trainer:evaluation()
-    local o = self.o
-    return {
-        model = o.model, source = o.data.val, size = o.eval_size or self:settings_at(self.total - 1).image_size,
-        batch_size = o.eval_batch_size, rule = o.eval_rule, normalise = o.normalise, workers = o.workers, loss = o.loss,
-        on_bad = o.on_bad, max_bad = o.max_bad, pixel_limit = o.pixel_limit,
-    }
-end
-
---- Results of the weights as they are and, where there is one, of their average.
-function Trainer:evaluate()
-    local o, arguments = self.o, self:evaluation()
-    core.memory_trim()
-    local raw = evaluate(arguments)
-    self:tell_skipped(raw.skipped, o.data.val)
-    return raw, self.average and self.average:apply(evaluate, arguments)
-end
-
---- What is known of the epoch that ends, as one object of metrics.jsonl.
-function Trainer:measure(epoch)
-    local o, state = self.o, self.state
-    local settings = self:settings_at(state.step - 1)
-    local metrics = {
-        kind = "epoch", epoch = epoch, step = state.step, loss = state.loss_sum / state.loss_count,
-        lr = o.lr:at(state.step - 1, self.steps_per_epoch, self.total), images_per_s = self.bar:rate(),
-    }
-    for _, name in ipairs(SHOWN) do
-        metrics[name] = settings[name]
-    end
-    metrics.data_wait = (self.data_wait or 0) / math.max(self.update_time or 0, 1e-9) -- share, in this process
-    self.data_wait, self.update_time = nil, nil
-    if o.data.val and (epoch % o.eval_every == 0 or epoch == o.epochs) then
-        local raw, average = self:evaluate()
-        metrics.top1, metrics.top5, metrics.val_loss = raw.top1, raw.top5, raw.loss
-        if average then
-            metrics.ema_top1, metrics.ema_top5, metrics.ema_val_loss = average.top1, average.top5, average.loss
-        end
-    end
-    metrics.skipped = self.skipped and self.skipped > 0 and self.skipped or nil
-    metrics.seconds, metrics.rss_mb = self:seconds(), core.memory().rss / 1e6
-    return metrics
-end
-
-local function describe_epoch(m, epochs)
-    local line = ("epoch %d/%d  stage %s  %d px  lr %.4g  loss %.4f"):format(m.epoch, epochs, tostring(m.stage or "-"),
-        m.image_size, m.lr, m.loss)
-    if m.images_per_s then
-        line = line .. ("  %.1f img/s"):format(m.images_per_s)
-    end
-    if m.top1 then
-        line = line .. ("  top-1 %.2f  top-5 %.2f"):format(100 * m.top1, 100 * m.top5)
-    end
-    if m.ema_top1 then
-        line = line .. ("  EMA top-1 %.2f  top-5 %.2f"):format(100 * m.ema_top1, 100 * m.ema_top5)
-    end
-    if m.data_wait >= WORTH_SAYING then
-        line = line .. ("  waited for data %.0f %%"):format(100 * m.data_wait)
-    end
-    if m.skipped then
-        line = line .. ("  %d skipped"):format(m.skipped)
-    end
-    return line
-end
-
---- Keeps the weights of the best epoch so far, those of the average where they are at least as good.
-function Trainer:keep_best(metrics)
-    local o, state = self.o, self.state
-    local score = math.max(metrics.top1 or -1, metrics.ema_top1 or -1)
-    if score <= state.best then
-        return
-    end
-    state.best, state.best_epoch = score, metrics.epoch
-    local better = metrics.ema_top1 and metrics.ema_top1 >= metrics.top1 and self.average or nil
-    checkpoint.export(self.run:checkpoint_path "best", o.model, better, {
-        ["effv2.version"] = core.version, ["effv2.epoch"] = tostring(metrics.epoch),
-        ["effv2.top1"] = ("%.6f"):format(score), ["effv2.weights"] = better and "average" or "raw",
-        ["effv2.model"] = core.json_encode(o.model.config and o.model.config.name or "custom"),
-        ["effv2.class_names"] = core.json_encode(o.data.class_names or {}),
-        ["effv2.normalise"] = core.json_encode(o.normalise),
-    })
-end
+-- ---- the whole -------------------------------------------------------------------------------------
 
 --- Evaluates and writes down. Killed at any point, it is done again, to the same bits, until the checkpoint is there.
 function Trainer:end_epoch()
@@ -506,10 +421,7 @@ function Trainer:end_epoch()
     self:close_loader()
     self:end_profile()
     self:check_weights()
-    local metrics = self:measure(state.epochs_done + 1)
-    self:keep_best(metrics)
-    self.run:metric(metrics)
-    self:say(describe_epoch(metrics, o.epochs))
+    local metrics = epoch_end.finish(self)
     state.loss_sum, state.loss_count, state.epochs_done = 0, 0, metrics.epoch
     state.metrics = metrics
     self:save()
@@ -519,8 +431,6 @@ function Trainer:end_epoch()
     end
     self.bar:restart_rate()
 end
-
--- ---- the whole --------------------------------------------------------------------------------------
 
 --- A function that gives the cost of the updates before `step`, in pixels of a sample.
 function Trainer:work_function()

@@ -157,10 +157,22 @@ function Experiment:train(arms, changes, seeds)
     if cfg.dry_run then
         print_plan(self, trials.settings(base, arms, seeds), arms)
     end
-    return trials.run {
+    local found = trials.run {
         name = self.name, base = base, arms = arms, seeds = seeds, jobs = cfg.jobs, workers = cfg.workers,
         path = self:data_path(), records = self.records, scratch = self.scratch,
     }
+    self:add_up(found)
+    return found
+end
+
+--- Counts trainings, their seconds and their machines for the page.
+function Experiment:add_up(found)
+    local sum = self.trained
+    for _, result in ipairs(found) do
+        for i, seconds in ipairs(result.seconds.values) do
+            sum.count, sum.seconds, sum.machines[result.machines[i]] = sum.count + 1, sum.seconds + seconds, true
+        end
+    end
 end
 
 --- What make() gives, plain data, from the file beside the results that an earlier run has left, or made and left there.
@@ -254,6 +266,7 @@ return setmetatable(experiment, {
             name = e.name, title = e.title, section = e.section, asks = e.asks, cfg = cfg, scale = scales[cfg.scale],
             networks = networks.of(cfg.scale), folder = folder, scratch = cfg.out .. "/.work",
             records = records.open(("%s/trainings/%s"):format(cfg.out, cfg.scale)), training = training,
+            trained = { count = 0, seconds = 0, machines = {} },
         }, Experiment)
     end,
 })

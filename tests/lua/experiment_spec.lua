@@ -413,7 +413,8 @@ describe("the results of an experiment", function()
     it("are a page with its command, table, claims and notes", function()
         local page = assert(effv2.read_file(folder .. "/out/one/smoke.md"))
         contains(page, "# A title\n\nSection 9.9 of the paper. Is it so?\n\n```sh\n"
-            .. "effv2 one.lua scale=smoke list=4,5 seeds=2 width=3\n```\n\n| arm | top-1 (%) |\n|---|---|\n| fir\\|st | ",
+            .. "effv2 one.lua scale=smoke list=4,5 seeds=2 width=3\n```\n\n4 trainings, ",
+            " hours of a core in all, on ", "\n\n| arm | top-1 (%) |\n|---|---|\n| fir\\|st | ",
             "What holds at this scale", "\n\nA note.\n\nAnother.\n")
         assert.matches("%- The first is better: %*%*[%a ]+%*%* %([+-]%d+%.%d%d ± %d+%.%d%d points%)%.\n", page)
         contains(page, "\n\nBy arm:\n\n| n |\n|---|\n| 2 |\n\nA note.")

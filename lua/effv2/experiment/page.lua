@@ -41,10 +41,20 @@ local function claim_line(claim)
     return ("- %s: **%s** (%s)."):format(claim.text, claim.verdict, by)
 end
 
+--- How many trainings there were, how long, and where.
+local function training_line(trained)
+    return ("%d trainings, %.2f hours of a core in all, on %s, with effv2 %s."):format(trained.count, trained.seconds / 3600,
+        table.concat(text.sorted_names(trained.machines), ", "), core.version)
+end
+
 --- The Markdown of a page.
 function page.text(x, r, shown, has_plot)
     local lines = { "# " .. x.title, "", ("Section %s of the paper. %s"):format(x.section, x.asks), "", "```sh", command_of(x),
-        "```", "", shown:markdown() }
+        "```", "" }
+    if x.trained.count > 0 then
+        append(lines, training_line(x.trained), "")
+    end
+    append(lines, shown:markdown())
     if #r.claims > 0 then
         append(lines, "", "What holds at this scale (differences with their 95 % intervals over the seeds):", "")
         for _, claim in ipairs(r.claims) do

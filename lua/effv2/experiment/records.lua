@@ -19,7 +19,7 @@ function Records:path(settings)
     return ("%s/%s.json"):format(self.folder, training.key(settings))
 end
 
---- The result of a training that was run; nil where it was not.
+--- The result of a training that was run, and the machine that ran it: { cpu =, isa =, threads = }; nil where it was not.
 function Records:find(settings)
     local path = self:path(settings)
     if not core.file_exists(path) then
@@ -32,7 +32,7 @@ function Records:find(settings)
         or core.json_encode(record.settings) ~= core.json_encode(settings) then
         error(path .. ": it is no record of the training that its name stands for; remove it to have that run again", 0)
     end
-    return record.result
+    return record.result, record.machine
 end
 
 --- Keeps a result.

@@ -110,19 +110,20 @@ end
 
 --- The results of an arm over its seeds.
 local function result_of(o, study, arm, by_seed)
-    local top1, seconds, first, runs = {}, {}, nil, {}
+    local top1, seconds, first, runs, machines = {}, {}, nil, {}, {}
     for i, settings in ipairs(by_seed) do
-        local result = o.records:find(settings)
+        local result, machine = o.records:find(settings)
         if not result then
             error(("%s: the training with seed %d failed; effv2 recipes/study.lua show %s db=%s says why"):format(arm.name,
                 settings.seed, study.name, study.path), 0)
         end
         first = first or result
         top1[i], seconds[i], runs[i] = 100 * result.top1, result.processor_seconds or result.seconds, result
+        machines[i] = ("%s (%s)"):format(machine.cpu, machine.isa)
     end
     return {
         name = arm.name, arm = arm, top1 = statistics.spread(top1), seconds = statistics.spread(seconds),
-        parameters = first.parameters, runs = runs,
+        parameters = first.parameters, runs = runs, machines = machines,
     }
 end
 
@@ -131,7 +132,7 @@ end
 -- data, records =, scratch = a folder, workers = }
 -- @return by arm { name =, arm =, top1 = in percent and seconds = (spreads over the seeds; seconds of computing, all threads
 -- together, which other work on the machine hardly changes; of a training that was interrupted those that passed),
--- parameters =, runs = the results by seed }
+-- parameters =, runs = the results and machines = texts, by seed }
 function trials.run(o)
     local all = trials.settings(o.base, o.arms, o.seeds)
     local count, done = trials.count(o.records, all)

@@ -21,7 +21,6 @@ local records = require "effv2.experiment.records"
 local scales = require "effv2.experiment.scales"
 local speed = require "effv2.speed"
 local statistics = require "effv2.experiment.statistics"
-local training = require "effv2.experiment.training"
 local trials = require "effv2.experiment.trials"
 
 local experiment = {
@@ -233,7 +232,8 @@ function Experiment.claim(_, text, better, worse, unit)
     return { text = text, unit = unit or "points", verdict = verdict, difference = difference, interval = interval }
 end
 
---- Writes the page, the CSV and the plot, prints the table, and as the last line a JSON object.
+--- Writes the page, the CSV and the plot, prints the table, and as the last line a JSON object. With dry_run=true writes
+-- nothing.
 -- @param r { columns =, rows = (of report.table), claims = list of claim(), notes = list of paragraphs, plot = panels of
 -- report.plot, or f(path) that draws, picture = "svg" or "png", more = further tables: a list of { name = of its CSV, title =,
 -- columns =, rows = } }
@@ -241,6 +241,10 @@ function Experiment:report(r)
     r = keys.check("experiment: report", r, {
         columns = keys.none, rows = keys.none, claims = {}, notes = {}, plot = keys.none, picture = "svg", more = {},
     })
+    if self.cfg.dry_run then -- nothing was to be trained or timed, or it would have ended before
+        print(core.json_encode { dry_run = true, experiment = self.name, scale = self.cfg.scale, trainings = 0 })
+        return
+    end
     local result = page.write(self, r)
     print(core.json_encode(result))
 end
@@ -265,7 +269,7 @@ return setmetatable(experiment, {
         return setmetatable({
             name = e.name, title = e.title, section = e.section, asks = e.asks, cfg = cfg, scale = scales[cfg.scale],
             networks = networks.of(cfg.scale), folder = folder, scratch = cfg.out .. "/.work",
-            records = records.open(("%s/trainings/%s"):format(cfg.out, cfg.scale)), training = training,
+            records = records.open(("%s/trainings/%s"):format(cfg.out, cfg.scale)),
             trained = { count = 0, seconds = 0, machines = {} },
         }, Experiment)
     end,

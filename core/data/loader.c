@@ -13,21 +13,10 @@
 
 #include "base/interrupt.h"
 #include "base/pool.h"
+#include "data/slot.h"
 #include "kernels/variants.h"
 
 enum { MAX_WORKERS = 256, MAX_PREFETCH = 64, WAIT_MS = 50 };
-
-typedef struct failure {
-    eff_status status; /* EFF_OK: the sample is there */
-    char *why;         /* NULL if there was no memory for it */
-} failure;
-
-typedef struct slot {
-    int64_t batch; /* the one inside; -1 for none */
-    int64_t missing;
-    failure *failures; /* [batch_size] */
-    eff_batch view;
-} slot;
 
 typedef struct worker { /* what one thread needs to make samples */
     eff_loader *loader;
@@ -36,17 +25,12 @@ typedef struct worker { /* what one thread needs to make samples */
     eff_augment_scratch scratch;
 } worker;
 
-typedef struct bad_file {
-    int64_t index;
-    char *why;
-} bad_file;
-
 struct eff_loader {
     eff_loader_config config;
     int height, width;
     int64_t batches, epoch;
     int64_t *order; /* [source->count] */
-    slot *slots;
+    eff_slot *slots;
     int slot_count;
     worker *workers; /* at least one; its memory serves the caller when there are no threads */
     int running;     /* threads that were started */
@@ -60,8 +44,7 @@ struct eff_loader {
     bool stop, started;
     double waited; /* seconds of the consumer */
 
-    bad_file *bad;
-    int64_t bad_count;
+    eff_unreadable unreadable;
 };
 
 /* ---- Which samples ---- */
@@ -77,7 +60,7 @@ static int64_t batch_count(const eff_loader *l, int64_t b)
     return left > 0 ? left : 0;
 }
 
-static void begin_batch(eff_loader *l, slot *s, int64_t b)
+static void begin_batch(eff_loader *l, eff_slot *s, int64_t b)
 {
     int64_t n = l->config.source->count;
     int64_t first = b * step_size(l) + (int64_t)l->config.rank * l->config.batch_size;
@@ -89,20 +72,8 @@ static void begin_batch(eff_loader *l, slot *s, int64_t b)
     for (int64_t i = 0; i < s->view.count; i++) {
         s->view.indices[i] = l->order[(first + i) % n];
         s->view.padding += first + i >= n;
-        s->failures[i] = (failure){EFF_OK, NULL};
+        s->failures[i] = (eff_sample_failure){EFF_OK, NULL};
     }
-}
-
-/* Where a sample lies in its batch: one of the two */
-typedef struct sample_place {
-    float *floats;
-    uint8_t *bytes;
-} sample_place;
-
-static sample_place place_in(const eff_batch *b, int64_t i)
-{
-    size_t at = (size_t)i * b->height * b->width * 3;
-    return (sample_place){b->images ? b->images + at : NULL, b->bytes ? b->bytes + at : NULL};
 }
 
 /* ---- Making one sample (no lock held) ---- */
@@ -114,14 +85,14 @@ static eff_status check_pixels(const eff_picture *picture, int64_t limit)
                     (long long)limit);
 }
 
-static eff_status run_pipeline(worker *w, sample_place to, eff_rng *rng)
+static eff_status run_pipeline(worker *w, eff_sample_place to, eff_rng *rng)
 {
     const eff_pipeline *pipeline = w->loader->config.pipeline;
     return to.bytes ? eff_pipeline_run_bytes(pipeline, to.bytes, &w->reader.picture, rng, &w->scratch)
                     : eff_pipeline_run(pipeline, to.floats, &w->reader.picture, rng, &w->scratch);
 }
 
-static eff_status make_sample(worker *w, sample_place to, int64_t *label, int64_t index, int64_t epoch)
+static eff_status make_sample(worker *w, eff_sample_place to, int64_t *label, int64_t index, int64_t epoch)
 {
     const eff_loader_config *config = &w->loader->config;
     w->reader.wanted = w->loader->height > w->loader->width ? w->loader->height : w->loader->width;
@@ -139,16 +110,16 @@ static eff_status make_sample(worker *w, sample_place to, int64_t *label, int64_
     return eff_fail_at(status, "%s", name);
 }
 
-static void fill_sample(worker *w, slot *s, int64_t i)
+static void fill_sample(worker *w, eff_slot *s, int64_t i)
 {
-    eff_status status = make_sample(w, place_in(&s->view, i), &s->view.labels[i], s->view.indices[i], s->view.epoch);
-    if (status != EFF_OK) s->failures[i] = (failure){status, strdup(eff_message())};
+    eff_status status = make_sample(w, eff_slot_place(s, i), &s->view.labels[i], s->view.indices[i], s->view.epoch);
+    if (status != EFF_OK) s->failures[i] = (eff_sample_failure){status, strdup(eff_message())};
 }
 
 /* ---- Workers ---- */
 
 /* Waits for a sample to make; false when the loader closes. Called with the lock held. */
-static bool take_task(eff_loader *l, slot **s, int64_t *sample)
+static bool take_task(eff_loader *l, eff_slot **s, int64_t *sample)
 {
     for (;;) {
         if (l->stop) return false;
@@ -174,7 +145,7 @@ static void *work(void *argument)
 {
     worker *w = argument;
     eff_loader *l = w->loader;
-    slot *s;
+    eff_slot *s;
     int64_t sample;
     pthread_mutex_lock(&l->lock);
     while (take_task(l, &s, &sample)) {
@@ -230,21 +201,10 @@ static eff_status check_config(const eff_loader_config *c)
     return EFF_OK;
 }
 
-static eff_status allocate_slot(slot *s, const eff_loader *l)
+static eff_status allocate_slot(eff_slot *s, const eff_loader *l)
 {
-    size_t n = (size_t)l->config.batch_size, values = n * (size_t)l->height * l->width * 3;
-    s->batch = -1;
-    s->view.height = l->height;
-    s->view.width = l->width;
-    s->view.normalization = eff_pipeline_of_bytes(l->config.pipeline);
-    if (s->view.normalization) s->view.bytes = eff_pool_alloc(values);
-    else s->view.images = eff_pool_alloc(values * sizeof(float));
-    s->view.labels = eff_pool_alloc(n * sizeof(int64_t));
-    s->view.indices = eff_pool_alloc(n * sizeof(int64_t));
-    s->failures = calloc(n, sizeof *s->failures);
-    if ((s->view.images || s->view.bytes) && s->view.labels && s->view.indices && s->failures) return EFF_OK;
-    return eff_fail(EFF_E_MEMORY, "loader: no memory for %d batches of %zu x %d x %d x 3 floats", l->slot_count, n,
-                    l->height, l->width);
+    const eff_normalization *of_bytes = eff_pipeline_of_bytes(l->config.pipeline);
+    return eff_slot_allocate(s, l->config.batch_size, l->height, l->width, of_bytes);
 }
 
 static eff_status allocate(eff_loader *l)
@@ -266,6 +226,7 @@ eff_status eff_loader_open(eff_loader **out, const eff_loader_config *config)
     eff_loader *l = calloc(1, sizeof *l);
     if (!l) return eff_fail(EFF_E_MEMORY, "loader: no memory");
     l->config = *config;
+    l->unreadable = (eff_unreadable){.skip = config->bad == EFF_BAD_SKIP, .limit = config->max_bad};
     eff_source_retain(config->source);
     eff_pipeline_retain(config->pipeline);
     eff_pipeline_size(config->pipeline, &l->height, &l->width);
@@ -286,16 +247,6 @@ eff_status eff_loader_open(eff_loader **out, const eff_loader_config *config)
     return status;
 }
 
-static void free_slot(slot *s, int64_t batch_size)
-{
-    for (int64_t i = 0; s->failures && i < batch_size; i++) free(s->failures[i].why);
-    free(s->failures);
-    eff_pool_free(s->view.images);
-    eff_pool_free(s->view.bytes);
-    eff_pool_free(s->view.labels);
-    eff_pool_free(s->view.indices);
-}
-
 void eff_loader_close(eff_loader *l)
 {
     if (!l) return;
@@ -309,9 +260,8 @@ void eff_loader_close(eff_loader *l)
         eff_reader_free(&l->workers[i].reader);
         eff_augment_scratch_free(&l->workers[i].scratch);
     }
-    for (int i = 0; l->slots && i < l->slot_count; i++) free_slot(&l->slots[i], l->config.batch_size);
-    for (int64_t i = 0; i < l->bad_count; i++) free(l->bad[i].why);
-    free(l->bad);
+    for (int i = 0; l->slots && i < l->slot_count; i++) eff_slot_free(&l->slots[i]);
+    eff_unreadable_free(&l->unreadable);
     free(l->slots);
     free(l->workers);
     eff_pool_free(l->order);
@@ -325,22 +275,13 @@ void eff_loader_close(eff_loader *l)
 
 int64_t eff_loader_batches(const eff_loader *l) { return l->batches; }
 
-static void forget_failures(slot *s)
-{
-    for (int64_t i = 0; s->batch >= 0 && i < s->view.count; i++) {
-        free(s->failures[i].why);
-        s->failures[i] = (failure){EFF_OK, NULL};
-    }
-    s->batch = -1;
-}
-
 /* Hands out nothing more, waits until no sample is at work, and forgets what was made. Keeps the lock. */
 static void pause_work(eff_loader *l)
 {
     pthread_mutex_lock(&l->lock);
     l->task_batch = l->batches;
     while (l->at_work > 0) pthread_cond_wait(&l->ready, &l->lock);
-    for (int i = 0; i < l->slot_count; i++) forget_failures(&l->slots[i]);
+    for (int i = 0; i < l->slot_count; i++) eff_slot_clear(&l->slots[i]);
 }
 
 /* After pause_work: goes on at batch `position`. */
@@ -371,7 +312,7 @@ eff_status eff_loader_start(eff_loader *l, int64_t epoch, int64_t position)
 /* Slots for samples of another size or form; those that there are stay when there is no memory. */
 static eff_status replace_slots(eff_loader *l)
 {
-    slot *old = l->slots;
+    eff_slot *old = l->slots;
     l->slots = calloc((size_t)l->slot_count, sizeof *l->slots);
     if (!l->slots) {
         l->slots = old;
@@ -379,8 +320,8 @@ static eff_status replace_slots(eff_loader *l)
     }
     eff_status status = EFF_OK;
     for (int i = 0; status == EFF_OK && i < l->slot_count; i++) status = allocate_slot(&l->slots[i], l);
-    slot *unused = status == EFF_OK ? old : l->slots;
-    for (int i = 0; i < l->slot_count; i++) free_slot(&unused[i], l->config.batch_size);
+    eff_slot *unused = status == EFF_OK ? old : l->slots;
+    for (int i = 0; i < l->slot_count; i++) eff_slot_free(&unused[i]);
     free(unused);
     if (status != EFF_OK) l->slots = old;
     return status;
@@ -414,7 +355,7 @@ eff_status eff_loader_set_pipeline(eff_loader *l, eff_pipeline *pipeline)
 
 static eff_status interrupted(void) { return eff_fail(EFF_E_INTERRUPTED, "interrupted while waiting for a batch"); }
 
-static eff_status wait_until_ready(eff_loader *l, slot *s)
+static eff_status wait_until_ready(eff_loader *l, eff_slot *s)
 {
     eff_status status = EFF_OK;
     pthread_mutex_lock(&l->lock);
@@ -433,9 +374,9 @@ static eff_status wait_until_ready(eff_loader *l, slot *s)
     return status;
 }
 
-static eff_status make_in_caller(eff_loader *l, slot *s)
+static eff_status make_in_caller(eff_loader *l, eff_slot *s)
 {
-    forget_failures(s);
+    eff_slot_clear(s);
     begin_batch(l, s, l->next);
     for (int64_t i = 0; i < s->view.count; i++) {
         if (eff_interrupt_pending()) return interrupted();
@@ -443,77 +384,6 @@ static eff_status make_in_caller(eff_loader *l, slot *s)
     }
     s->missing = 0;
     return EFF_OK;
-}
-
-/* Takes over `why`. */
-static eff_status note_bad(eff_loader *l, int64_t index, char *why)
-{
-    for (int64_t i = 0; i < l->bad_count; i++) {
-        if (l->bad[i].index != index) continue;
-        free(why);
-        return EFF_OK;
-    }
-    bad_file *longer = realloc(l->bad, (size_t)(l->bad_count + 1) * sizeof *longer);
-    if (!longer) {
-        free(why);
-        return eff_fail(EFF_E_MEMORY, "loader: no memory for the list of unreadable pictures");
-    }
-    l->bad = longer;
-    l->bad[l->bad_count++] = (bad_file){index, why};
-    if (l->bad_count <= l->config.max_bad) return EFF_OK;
-    return eff_fail(EFF_E_FORMAT, "%lld pictures could not be read, more than the %lld that are accepted; the last: %s",
-                    (long long)l->bad_count, (long long)l->config.max_bad, why ? why : "?");
-}
-
-/* A damaged or missing file may be skipped; a mistake of the program or missing memory may not. */
-static bool is_bad_file(eff_status status)
-{
-    return status == EFF_E_FORMAT || status == EFF_E_IO || status == EFF_E_SHAPE;
-}
-
-static bool may_skip(const eff_loader *l, eff_status status) { return l->config.bad == EFF_BAD_SKIP && is_bad_file(status); }
-
-static void move_sample(eff_batch *b, int64_t to, int64_t from)
-{
-    size_t values = (size_t)b->height * b->width * 3;
-    sample_place new = place_in(b, to), old = place_in(b, from);
-    if (to == from) return;
-    if (b->bytes) memcpy(new.bytes, old.bytes, values);
-    else memcpy(new.floats, old.floats, values * sizeof(float));
-    b->labels[to] = b->labels[from];
-    b->indices[to] = b->indices[from];
-}
-
-/* Closes the gaps of unreadable pictures; the first failure that may not be skipped is returned. */
-static eff_status settle(eff_loader *l, slot *s)
-{
-    eff_status result = EFF_OK;
-    eff_batch *b = &s->view;
-    int64_t kept = 0, asked = b->count, padding_from = b->count - b->padding;
-    for (int64_t i = 0; i < asked; i++) {
-        failure f = s->failures[i];
-        s->failures[i] = (failure){EFF_OK, NULL};
-        if (f.status == EFF_OK) {
-            move_sample(b, kept++, i);
-            continue;
-        }
-        if (i >= padding_from) b->padding--;
-        if (result != EFF_OK) {
-            free(f.why);
-        } else if (may_skip(l, f.status)) {
-            result = note_bad(l, b->indices[i], f.why);
-        } else {
-            const char *cure = is_bad_file(f.status) ? " (replace or remove it, or accept it: on_bad = \"skip\")" : "";
-            result = eff_fail(f.status, "%s%s", f.why ? f.why : "a picture could not be read", cure);
-            free(f.why);
-        }
-    }
-    b->count = kept;
-    if (result == EFF_OK && kept == 0 && asked > 0)
-        result = eff_fail(EFF_E_FORMAT, "none of the %lld pictures of batch %lld could be read; the last: %s",
-                          (long long)asked, (long long)b->position,
-                          l->bad_count && l->bad[l->bad_count - 1].why ? l->bad[l->bad_count - 1].why : "?");
-    return result;
 }
 
 static double seconds_now(void)
@@ -528,13 +398,13 @@ eff_status eff_loader_next(eff_loader *l, const eff_batch **out)
     *out = NULL;
     if (!l->started) return eff_fail(EFF_E_STATE, "loader: no epoch was started");
     if (l->next >= l->batches) return EFF_OK;
-    slot *s = &l->slots[l->next % l->slot_count];
+    eff_slot *s = &l->slots[l->next % l->slot_count];
     double began = seconds_now();
     eff_status status = l->running > 0 ? wait_until_ready(l, s) : make_in_caller(l, s);
     l->waited += seconds_now() - began;
     EFF_TRY(status);
     l->next++;
-    EFF_TRY(settle(l, s));
+    EFF_TRY(eff_slot_settle(s, &l->unreadable));
     *out = &s->view;
     return EFF_OK;
 }
@@ -550,10 +420,11 @@ void eff_batch_write_images(float *out, const eff_batch *b)
 
 double eff_loader_waited(const eff_loader *l) { return l->waited; }
 
-int64_t eff_loader_bad_count(const eff_loader *l) { return l->bad_count; }
+int64_t eff_loader_bad_count(const eff_loader *l) { return l->unreadable.count; }
 
 const char *eff_loader_bad(const eff_loader *l, int64_t i, int64_t *index)
 {
-    *index = l->bad[i].index;
-    return l->bad[i].why ? l->bad[i].why : "?";
+    const eff_unreadable_picture *picture = &l->unreadable.list[i];
+    *index = picture->index;
+    return picture->why ? picture->why : "?";
 }

@@ -1,6 +1,7 @@
 --- What a data set holds: classes, pictures of each, sizes, formats, labels, and what cannot be read.
 -- The last line of the output is one JSON object.
 local effv2 = require "effv2"
+local names_of = require "effv2.names_of"
 
 local optional = effv2.config.optional
 
@@ -142,11 +143,7 @@ local function print_spread(name, of)
 end
 
 local function print_formats(formats)
-    local names = {}
-    for name in pairs(formats) do
-        names[#names + 1] = name
-    end
-    table.sort(names)
+    local names = names_of(formats)
     for i, name in ipairs(names) do
         names[i] = ("%s %d"):format(name, formats[name])
     end

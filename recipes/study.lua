@@ -1,5 +1,6 @@
 --- What the studies of a database hold: a list of them, the trials, the best, the Pareto front of two quantities.
 local effv2 = require "effv2"
+local names_of = require "effv2.names_of"
 local results = require "effv2.search.results"
 local store = require "effv2.search.store"
 local text = require "effv2.search.text"
@@ -135,18 +136,18 @@ local function csv_cell(value)
 end
 
 --- The names that any trial has in its table `field`, sorted.
-local function names_of(trials, field)
+local function names_in(trials, field)
     local names = {}
     for _, row in ipairs(trials) do
         for name in pairs(row[field]) do
             names[name] = true
         end
     end
-    return text.sorted_names(names)
+    return names_of(names)
 end
 
 local function csv(trials)
-    local parameters, metrics = names_of(trials, "parameters"), names_of(trials, "metrics")
+    local parameters, metrics = names_in(trials, "parameters"), names_in(trials, "metrics")
     local head = { unpack(COLUMNS) }
     for _, name in ipairs(parameters) do
         head[#head + 1] = "parameters." .. name

@@ -1,5 +1,6 @@
 --- What `effv2 --version` and `effv2 --info` print.
 local effv2 = require "effv2"
+local names_of = require "effv2.names_of"
 
 local about = {}
 
@@ -14,12 +15,7 @@ function about.info(library)
     for name, value in pairs(effv2.info()) do
         facts[name] = tostring(value)
     end
-    local names = {}
-    for name in pairs(facts) do
-        names[#names + 1] = name
-    end
-    table.sort(names)
-    for _, name in ipairs(names) do
+    for _, name in ipairs(names_of(facts)) do
         print(("%-12s %s"):format(name, facts[name]))
     end
 end

@@ -6,6 +6,7 @@ local core = require "effv2.core"
 local choose = require "effv2.augment.choose"
 local dialects = require "effv2.augment.dialects"
 local keys = require "effv2.keys"
+local names_of = require "effv2.names_of"
 local operations = require "effv2.augment.operations"
 local steps = require "effv2.augment.steps"
 local suggest = require "effv2.suggest"
@@ -22,12 +23,7 @@ local augment = {
 
 --- The names of the dialects of RandAugment.
 function augment.dialects()
-    local names = {}
-    for name in pairs(dialects.randaugment) do
-        names[#names + 1] = name
-    end
-    table.sort(names)
-    return names
+    return names_of(dialects.randaugment)
 end
 
 --- The operations of a dialect, in its order: a list of entries as augment.register takes them.

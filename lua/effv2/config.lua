@@ -14,6 +14,7 @@
 -- finds them in cfg.files.
 --
 -- Whatever is wrong on the command line raises { exit_code = 2, message = ... }, before anything was done.
+local names_of = require "effv2.names_of"
 local suggest = require "effv2.suggest"
 
 local config = {}
@@ -110,15 +111,6 @@ local function collect(defaults, prefix, keys)
     return keys
 end
 
-local function sorted_names(keys)
-    local names = {}
-    for name in pairs(keys) do
-        names[#names + 1] = name
-    end
-    table.sort(names)
-    return names
-end
-
 -- ---- values from text -------------------------------------------------------------------------------
 
 local booleans = { ["true"] = true, ["false"] = false, yes = true, no = false, ["1"] = true, ["0"] = false }
@@ -194,7 +186,7 @@ end
 -- ---- the command line -------------------------------------------------------------------------------
 
 local function unknown_key(name, keys)
-    refuse("%s: unknown key%s; --help lists the keys", name, suggest.hint(name, sorted_names(keys)))
+    refuse("%s: unknown key%s; --help lists the keys", name, suggest.hint(name, names_of(keys)))
 end
 
 --- An argument like --epochs=5: other programs write it so.
@@ -255,7 +247,7 @@ local function print_help(keys, help, script)
         print("\n" .. paragraph)
     end
     print ""
-    for _, name in ipairs(sorted_names(keys)) do
+    for _, name in ipairs(names_of(keys)) do
         local key = keys[name]
         local meaning = help[name] or ""
         if key.choices then
@@ -272,7 +264,7 @@ local function print_help(keys, help, script)
 end
 
 local function print_values(values, origin)
-    for _, name in ipairs(sorted_names(origin)) do
+    for _, name in ipairs(names_of(origin)) do
         print(("  %-24s %-20s %s"):format(name, value_text(values[name]), origin[name]))
     end
 end
@@ -284,7 +276,7 @@ local function guard(result, names, prefix)
     local function unknown(_, name)
         if not names[name] then
             error(("configuration: no key '%s%s'%s"):format(prefix, tostring(name),
-                suggest.hint(tostring(name), sorted_names(names))), 2)
+                suggest.hint(tostring(name), names_of(names))), 2)
         end
     end
     return setmetatable(result, {
@@ -380,7 +372,7 @@ end
 local function check_help(help, keys)
     for name in pairs(help) do
         check(type(name) == "number" or keys[name] or name == "files", "help for '%s', which is no key%s",
-            tostring(name), suggest.hint(tostring(name), sorted_names(keys)))
+            tostring(name), suggest.hint(tostring(name), names_of(keys)))
     end
 end
 

@@ -1,4 +1,5 @@
 --- Named arguments: a table is checked against what is known, and defaults are filled in.
+local names_of = require "effv2.names_of"
 local suggest = require "effv2.suggest"
 
 local keys = {}
@@ -21,12 +22,8 @@ function keys.check(what, given, defaults, level)
     for key, value in pairs(given or {}) do
         local default = defaults[key]
         if default == nil then
-            local names = {}
-            for name in pairs(defaults) do
-                names[#names + 1] = name
-            end
-            table.sort(names)
-            error(("%s: unknown argument '%s'%s"):format(what, tostring(key), suggest.cure(tostring(key), names)), level)
+            local cure = suggest.cure(tostring(key), names_of(defaults))
+            error(("%s: unknown argument '%s'%s"):format(what, tostring(key), cure), level)
         end
         if default ~= keys.none and type(default) ~= type(value) then
             error(("%s: %s is a %s, wanted a %s"):format(what, key, type(value), type(default)), level)

@@ -12,6 +12,7 @@
 local cost = require "effv2.models.cost"
 local file = require "effv2.models.file"
 local keys = require "effv2.keys"
+local names_of = require "effv2.names_of"
 local nn = require "effv2.nn"
 local presets = require "effv2.models.presets"
 local stages = require "effv2.models.stages"
@@ -33,15 +34,6 @@ local entry_keys = {
     cost = keys.none, sizes = keys.none, evaluation = keys.none, dropout = 0.2, params = keys.none,
     normalise = keys.none, options = {}, presets = {},
 }
-
-local function names()
-    local list = {}
-    for name in pairs(registry) do
-        list[#list + 1] = name
-    end
-    table.sort(list)
-    return list
-end
 
 --- What a registered entry would be, of a network in a file.
 local function entry_of_file(path)
@@ -69,7 +61,7 @@ local function find(name)
         return entry_of_file(name)
     end
     if not registry[name] then
-        local hint = suggest.hint(name, names())
+        local hint = suggest.hint(name, names_of(registry))
         error(("models: unknown model '%s'%s"):format(name, hint ~= "" and hint or "; models.list() has them"), 0)
     end
     return registry[name]
@@ -225,7 +217,7 @@ end
 --- The names of all models, sorted; with a pattern such as "efficientnetv2-*" those that match.
 function models.list(pattern)
     local wanted, matching = lua_pattern(pattern or "*"), {}
-    for _, name in ipairs(names()) do
+    for _, name in ipairs(names_of(registry)) do
         if name:match(wanted) then
             matching[#matching + 1] = name
         end

@@ -1,4 +1,6 @@
 --- The nearest known name, for "did you mean": used wherever a user writes a name.
+local names_of = require "effv2.names_of"
+
 local suggest = {}
 
 --- Edits that turn a into b: insertions, deletions, replacements and swaps of neighbours count one each.
@@ -70,23 +72,12 @@ function suggest.cure(name, candidates)
     return ("; known: %s"):format(table.concat(candidates, ", "))
 end
 
-local function sorted_names(t)
-    local names = {}
-    for name in pairs(t) do
-        if type(name) == "string" then
-            names[#names + 1] = name
-        end
-    end
-    table.sort(names)
-    return names
-end
-
 --- Makes reading a field that the table lacks an error with a suggestion: for tables of constructors and functions,
 -- where a misspelt name would else be found only as "attempt to call a nil value". Returns the table.
 function suggest.guard(t, title)
     local meta = getmetatable(t) or {}
     meta.__index = function(_, name)
-        error(("%s has no '%s'%s"):format(title, tostring(name), suggest.cure(tostring(name), sorted_names(t))), 2)
+        error(("%s has no '%s'%s"):format(title, tostring(name), suggest.cure(tostring(name), names_of(t))), 2)
     end
     return setmetatable(t, meta)
 end

@@ -1,4 +1,5 @@
 --- One of several named things, or an error that lists the names.
+local names_of = require "effv2.names_of"
 local suggest = require "effv2.suggest"
 
 --- choices[name]; an unknown name raises "<what> 'name' (did you mean ...?); there are ...".
@@ -8,11 +9,7 @@ local function choose(what, name, choices, level)
     if found ~= nil then
         return found
     end
-    local names = {}
-    for known in pairs(choices) do
-        names[#names + 1] = known
-    end
-    table.sort(names)
+    local names = names_of(choices)
     error(("%s '%s'%s; there are %s"):format(what, tostring(name), suggest.hint(tostring(name), names),
         table.concat(names, ", ")), (level or 2) + 1)
 end

@@ -1,6 +1,7 @@
 --- The results of an experiment as files: NAME/SCALE.md, .csv and .svg (or .png) in the folder of the results.
 local config = require "effv2.config"
 local core = require "effv2.core"
+local names_of = require "effv2.names_of"
 local report = require "effv2.report"
 local text = require "effv2.search.text"
 
@@ -44,7 +45,7 @@ end
 --- How many trainings there were, how long, and where.
 local function training_line(trained)
     return ("%d trainings, %.2f hours of a core in all, on %s, with effv2 %s."):format(trained.count, trained.seconds / 3600,
-        table.concat(text.sorted_names(trained.machines), ", "), core.version)
+        table.concat(names_of(trained.machines), ", "), core.version)
 end
 
 --- The Markdown of a page.

@@ -1,4 +1,5 @@
 --- Results of a study: configurations with mean and deviation over the seeds, the best, the Pareto front.
+local names_of = require "effv2.names_of"
 local store = require "effv2.search.store"
 local suggest = require "effv2.suggest"
 local text = require "effv2.search.text"
@@ -158,7 +159,7 @@ local function want_quantity(list, name)
         end
     end
     if not names[name] then
-        error(("no trial has a quantity \"%s\"%s"):format(name, suggest.cure(name, text.sorted_names(names))), 0)
+        error(("no trial has a quantity \"%s\"%s"):format(name, suggest.cure(name, names_of(names))), 0)
     end
 end
 

@@ -12,6 +12,7 @@
 -- Random parameters are a pure function of (seed of the study, number of the trial, name of the parameter).
 local core = require "effv2.core"
 local keys = require "effv2.keys"
+local names_of = require "effv2.names_of"
 local suggest = require "effv2.suggest"
 
 local space = {}
@@ -191,15 +192,6 @@ local function as_dimension(name, value)
         type(value)), 0)
 end
 
-local function sorted_names(t)
-    local names = {}
-    for name in pairs(t) do
-        names[#names + 1] = name
-    end
-    table.sort(names)
-    return names
-end
-
 local function can_be(parent, wanted)
     for _, value in ipairs(parent.values or {}) do
         if wanted[value] then
@@ -221,7 +213,7 @@ local function place(dimensions, order, state, name)
     while parent do
         if not dimensions[parent] then
             error(("space: %s depends on %s, but there is no parameter %s%s"):format(name, parent, parent,
-                suggest.hint(parent, sorted_names(dimensions))), 0)
+                suggest.hint(parent, names_of(dimensions))), 0)
         elseif not can_be(dimensions[parent], inner.wanted) then
             error(("space: %s exists only where %s never is: %s"):format(name, parent, inner.text), 0)
         end
@@ -246,7 +238,7 @@ function space.new(given)
         dimensions[name] = as_dimension(name, value)
     end
     local order, state = {}, {}
-    for _, name in ipairs(sorted_names(dimensions)) do
+    for _, name in ipairs(names_of(dimensions)) do
         place(dimensions, order, state, name)
     end
     return setmetatable({ dimensions = dimensions, order = order }, Space)

@@ -1,4 +1,6 @@
 --- Numbers, parameters and tables as studies show them.
+local names_of = require "effv2.names_of"
+
 local text = {}
 
 --- A value in few characters.
@@ -9,19 +11,10 @@ function text.value(value)
     return type(value) == "table" and require("effv2.core").json_encode(value) or tostring(value)
 end
 
-function text.sorted_names(t)
-    local names = {}
-    for name in pairs(t) do
-        names[#names + 1] = name
-    end
-    table.sort(names)
-    return names
-end
-
 --- "act=relu lr=0.01", by name.
 function text.parameters(parameters)
     local parts = {}
-    for i, name in ipairs(text.sorted_names(parameters)) do
+    for i, name in ipairs(names_of(parameters)) do
         parts[i] = ("%s=%s"):format(name, text.value(parameters[name]))
     end
     return table.concat(parts, " ")

@@ -4,6 +4,7 @@
 -- are JSON in the metadata entry "effv2.state". Nothing in the file is executed. A run keeps two, last and previous,
 -- so that one of them is whole at any moment.
 local core = require "effv2.core"
+local names_of = require "effv2.names_of"
 
 local checkpoint = {}
 
@@ -77,12 +78,8 @@ end
 
 --- Refuses a checkpoint of a run with other settings. What an older version did not write down is not compared.
 function checkpoint.check_identity(found, now)
-    local stored, names = found.state.identity or {}, {}
-    for name in pairs(now) do
-        names[#names + 1] = name
-    end
-    table.sort(names)
-    for _, name in ipairs(names) do
+    local stored = found.state.identity or {}
+    for _, name in ipairs(names_of(now)) do
         local value = now[name]
         if stored[name] ~= nil and stored[name] ~= value then
             error(("%s: the run was started with %s = %s, now it is %s (start a new run, or pass the old value)"):format(

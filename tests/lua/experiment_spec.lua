@@ -367,6 +367,17 @@ describe("the command line of an experiment", function()
         support.assert_explains(errors, { "scale=cifar needs data=FOLDER", "there is no /nowhere/cifar-10-batches-bin" })
     end)
 
+    it("refuses two trainings of one name", function()
+        local twice = [[
+            local _, message = pcall(x.train, x, { { name = "same", training = {} }, { name = "same", training = {} } }, settings)
+            print(message)
+            os.exit(0)
+        ]]
+        local scripts = experiments.folder { twice = experiments.script("twice", nil, { before = twice }) }
+        local _, output = experiments.run(scripts, "twice", "out=out")
+        contains(output, 'two trainings are named "same"')
+    end)
+
     it("plans with dry_run, and trains nothing", function()
         local code, output, errors = experiments.run(folder, "one", "dry_run=true scale=cifar seeds=2")
         assert.is_equal(0, code, errors)
@@ -379,7 +390,7 @@ describe("the command line of an experiment", function()
 end)
 
 describe("the results of an experiment", function()
-    local folder, output, before
+    local folder, output, progress, before
 
     setup(function()
         folder = experiments.folder {
@@ -394,13 +405,17 @@ describe("the results of an experiment", function()
             ]] }),
             two = experiments.script("two", nil, { second = 1 }),
         }
-        local code, errors
-        code, output, errors = experiments.run(folder, "one", "out=out seeds=2 width=3 list=4,5 jobs=2")
-        assert.is_equal(0, code, errors)
+        local code
+        code, output, progress = experiments.run(folder, "one", "out=out seeds=2 width=3 list=4,5 jobs=2")
+        assert.is_equal(0, code, progress)
         before = experiments.records(folder .. "/out")
     end)
 
     teardown(experiments.clean)
+
+    it("come of trials that have the names of the trainings", function()
+        contains(progress, "training=first", "training=second")
+    end)
 
     it("end with a JSON object that names the files", function()
         local plot = effv2.report.can_plot() and "out/one/smoke.svg" or nil

@@ -54,7 +54,7 @@ function trials.objective(text)
     local plan = assert(core.json_decode(text))
     local kept = records.open(plan.records)
     return function(trial)
-        local settings = plan.trainings[trial.params.arm][trial.seed + 1]
+        local settings = plan.trainings[trial.params.training][trial.seed + 1]
         local run, result = ("%s/%s"):format(plan.scratch, training.key(settings)), kept:find(settings)
         if not result then
             result = training.run(settings, {
@@ -67,10 +67,22 @@ function trials.objective(text)
     end
 end
 
+--- The settings of every arm's trainings under its name.
+local function by_name(arms, all)
+    local named = {}
+    for i, arm in ipairs(arms) do
+        if named[arm.name] then
+            error(("experiment: two trainings are named \"%s\""):format(arm.name), 0)
+        end
+        named[arm.name] = all[i]
+    end
+    return named
+end
+
 --- Writes the file that trials run, so that none runs the script of the experiment again, and returns its path.
-local function write_objective(o, all, name)
+local function write_objective(o, named, name)
     local plan = core.json_encode {
-        trainings = all, records = o.records.folder, scratch = o.scratch, path = o.path, workers = o.workers,
+        trainings = named, records = o.records.folder, scratch = o.scratch, path = o.path, workers = o.workers,
     }
     local path = ("%s/%s.lua"):format(o.scratch, name)
     assert(core.write_file(path, ('return require("effv2.experiment.trials").objective(%q)\n'):format(plan)))
@@ -88,23 +100,24 @@ function trials.count(records_of, all)
     return count, done
 end
 
-local function index_list(n)
-    local list = {}
-    for i = 1, n do
-        list[i] = i
+local function names_of_arms(arms)
+    local names = {}
+    for i, arm in ipairs(arms) do
+        names[i] = arm.name
     end
-    return list
+    return names
 end
 
 --- The study that runs the trainings. Those that ended without leaving a record, or whose record was removed since, it runs
 -- again.
 local function study_of(o, all)
-    local name = ("%s-%s"):format(o.name, core.digest(core.json_encode(all)))
+    local names, named = names_of_arms(o.arms), by_name(o.arms, all)
+    local name = ("%s-%s"):format(o.name, core.digest(core.json_encode { names, all }))
     local study = require "effv2.search.study" {
-        name = name, path = o.scratch .. "/study.db", space = { arm = index_list(#o.arms) }, sampler = "grid", seeds = o.seeds,
-        jobs = o.jobs, objective = write_objective(o, all, name),
+        name = name, path = o.scratch .. "/study.db", space = { training = names }, sampler = "grid", seeds = o.seeds,
+        jobs = o.jobs, objective = write_objective(o, named, name),
     }
-    study:again(function(trial) return not o.records:find(all[trial.parameters.arm][trial.seed + 1]) end)
+    study:again(function(trial) return not o.records:find(named[trial.parameters.training][trial.seed + 1]) end)
     return study
 end
 

@@ -2,21 +2,24 @@
 --
 --     effv2 tests/bench/train_step.lua model=efficientnetv2-s image=128 batch=16 threads=2 mode=train
 --     effv2 tests/bench/train_step.lua data=FOLDER workers=1 image=128   -- on pictures from files instead
+--     effv2 tests/bench/train_step.lua threads=2 beside=1                -- every step also with one thread, by turns
 --
 -- The last line is a JSON object: images_per_s is the median over the steps after the warm-up; gflops the multiply-adds
 -- that the model needs (each counts as two; three times forward's for training) over that time, fraction_of_peak its
--- share of what multiply-adds between registers reach in the same process. The peers print the same keys (peers/).
+-- share of what multiply-adds between registers reach in the same process. The peers print the same keys (peers/). speedup is
+-- how many times as fast a step is as the one before it with beside= threads (median, least and largest of all steps).
 local effv2 = require "effv2"
 
 local cfg = effv2.config {
     model = "efficientnetv2-s", image = 128, batch = 16, steps = 20, warmup = 3, classes = 1000,
     threads = effv2.threads(), mode = effv2.config.choice("train", { "train", "infer" }), profile = false,
-    data = effv2.config.optional "string", workers = 1,
+    data = effv2.config.optional "string", workers = 1, beside = effv2.config.optional "number",
     help = {
         "Times training or inference steps.",
         model = "a name of effv2.models.list()", steps = "timed steps", warmup = "steps before them",
         data = "a folder of pictures to train on, as augmented for training", workers = "threads that make them",
         profile = "print where the time goes, layer by layer",
+        beside = "also time each step with so many threads, just before it",
     },
 }
 
@@ -55,16 +58,24 @@ local function forward_flops(model, step)
     return flops
 end
 
---- The seconds of each step, rising.
+local function seconds_of(step, i, threads)
+    effv2.set_threads(threads)
+    local began = effv2.clock()
+    step(i)
+    return effv2.clock() - began
+end
+
+--- The seconds of each step, rising, and how many times as long the same step took with `beside` threads, rising.
 local function time_steps(step)
-    local times = {}
+    local times, ratios = {}, {}
     for i = 1, cfg.steps do
-        local began = effv2.clock()
-        step(i)
-        times[i] = effv2.clock() - began
+        local other = cfg.beside and seconds_of(step, i, cfg.beside)
+        times[i] = seconds_of(step, i, cfg.threads)
+        ratios[i] = other and other / times[i]
     end
     table.sort(times)
-    return times
+    table.sort(ratios)
+    return times, ratios
 end
 
 local start_rss = effv2.memory().rss
@@ -103,17 +114,19 @@ for i = 2, cfg.warmup do
     step(i)
 end
 local session = cfg.profile and effv2.profile.start(model)
-local times = time_steps(step)
+local times, ratios = time_steps(step)
 if session then
     print(session:stop(cfg.steps))
 end
 
-local peak_rss, median = effv2.memory().peak_rss, times[math.ceil(#times / 2)]
+local peak_rss, middle = effv2.memory().peak_rss, math.ceil(cfg.steps / 2)
+local median = times[middle]
 local gflops, peak = flops / median / 1e9, effv2.peak_flops() / 1e9
 print(effv2.json_encode {
     peer = "effv2", version = effv2._VERSION, layout = "nhwc", dtype = effv2.info().real,
     model = cfg.model, image = cfg.image, batch = cfg.batch, mode = cfg.mode, threads = effv2.threads(),
     images_per_s = cfg.batch / median, fastest = cfg.batch / times[1],
     peak_rss_mb = peak_rss / 1e6, start_rss_mb = start_rss / 1e6,
+    speedup = cfg.beside and { ratios[middle], ratios[1], ratios[cfg.steps] },
     isa = effv2.info().isa, gflops = gflops, peak_gflops = peak, fraction_of_peak = gflops / peak,
 })

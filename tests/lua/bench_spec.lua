@@ -31,6 +31,14 @@ describe("the bench of", function()
         end)
     end
 
+    it("train_step compares with another number of threads", function()
+        local result = result_of("train_step.lua model=efficientnetv2-tiny image=16 batch=2 steps=3 warmup=1 classes=5 threads=2 "
+            .. "beside=1")
+        local median, least, most = unpack(result.speedup)
+        assert.is_true(least > 0 and least <= median and median <= most)
+        assert.is_equal(2, result.threads)
+    end)
+
     it("kernels knows every shape and variant", function()
         local result = result_of "kernels.lua model=efficientnetv2-tiny image=16 batch=1 trials=1 threads=1"
         local kinds, chosen = {}, {}

@@ -40,19 +40,21 @@ arms[#arms + 1] = arm("all, fixed", NAMES, false)
 local network = x.networks.v2[2]
 local found = x:train(arms, experiment.with_network(network))
 
-local none, rows, claims, names = found[1], {}, {}, {}
+local none, rows, claims, names, all_adaptive, all_fixed = found[1], {}, {}, {}, {}, {}
 local series = { { name = "adaptive", points = {}, style = "points" }, { name = "fixed", points = {}, style = "points" },
     { name = "none", points = { { 1, none.top1.mean, none.top1.deviation } }, style = "points" } }
 rows[1], names[1] = { "none", none.top1, nil }, "none"
 for i = 2, #found, 2 do
     local adaptive, fixed = found[i], found[i + 1]
     local name, place = adaptive.name:match "^(.*), ", #rows + 1
+    all_adaptive[#all_adaptive + 1], all_fixed[#all_fixed + 1] = adaptive, fixed
     rows[place], names[place] = { name, adaptive.top1, fixed.top1 }, name
     table.insert(series[1].points, { place - 0.08, adaptive.top1.mean, adaptive.top1.deviation })
     table.insert(series[2].points, { place + 0.08, fixed.top1.mean, fixed.top1.deviation })
     claims[#claims + 1] = x:claim(("Adaptive %s is better than none"):format(name), adaptive, none)
     claims[#claims + 1] = x:claim(("Adaptive %s is better than fixed"):format(name), adaptive, fixed)
 end
+claims[#claims + 1] = x:claim("In the mean of all rows adaptive is better than fixed", all_adaptive, all_fixed)
 
 x:report {
     columns = { "regulariser", { name = "adaptive: top-1 (%)", digits = 2 }, { name = "fixed: top-1 (%)", digits = 2 } },

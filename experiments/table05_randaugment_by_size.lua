@@ -59,6 +59,8 @@ x:report {
     claims = {
         x:claim("The smallest images want the weakest augmentation, not the strongest (paper: +0.6)", at(1, 1), at(3, 1)),
         x:claim("The largest images want the strongest augmentation, not the weakest (paper: +0.7)", at(3, 3), at(1, 3)),
+        x:claim("Both together: the largest with the strongest and the smallest with the weakest are better than the other way "
+            .. "round (paper: +0.65)", { at(3, 3), at(1, 1) }, { at(1, 3), at(3, 1) }),
     },
     notes = {
         ("%s, %d epochs. Magnitudes are those of RandAugment, %d operation(s) a picture. The paper's rows are its magnitudes 5, "

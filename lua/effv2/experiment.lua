@@ -219,12 +219,22 @@ function Experiment:time(what, list, rounds, owner)
     end, owner)
 end
 
---- A claim of the paper as a comparison of two results of train(): that the first has the higher top-1.
+--- The values of a result, or of each of a list of results.
+local function samples_of(results)
+    local samples = {}
+    for i, result in ipairs(results.top1 and { results } or results) do
+        samples[i] = result.top1.values
+    end
+    return samples
+end
+
+--- A claim of the paper as a comparison of two results of train(), or of the means of two lists of results: that the first
+-- has the higher top-1.
 -- @param unit of the values, "points" when not given
 -- @return { text =, unit =, verdict = "holds", "does not hold" (the opposite does) or "is not decided" (the difference is
 -- smaller than its 95 % interval, or there is one seed only), difference = in the unit, interval = half of it }
 function Experiment.claim(_, text, better, worse, unit)
-    local difference, interval = statistics.difference(better.top1.values, worse.top1.values)
+    local difference, interval = statistics.difference(samples_of(better), samples_of(worse))
     local verdict = "is not decided"
     if interval and math.abs(difference) > interval then
         verdict = difference > 0 and "holds" or "does not hold"

@@ -173,14 +173,24 @@ describe("statistics", function()
             { { 1, 2, 3, 4, 10 }, { 2, 2.5, 3 }, 1.5, 4.462511 }, { { 90, 90.4 }, { 90.1, 90.2 }, 0.05, 2.619451 },
             { { 5, 5, 5 }, { 4, 4.5, 4.2 }, 0.766667, 0.625161 },
         } do
-            local difference, interval = statistics.difference(case[1], case[2])
+            local difference, interval = statistics.difference({ case[1] }, { case[2] })
             assert.is_near(case[3], difference, 1e-6)
             assert.is_near(case[4], interval, 1e-3) -- of a point with three digits
-            local back, same = statistics.difference(case[2], case[1])
+            local back, same = statistics.difference({ case[2] }, { case[1] })
             assert.is_same({ -difference, interval }, { back, same })
         end
-        assert.is_same({ 1 }, { statistics.difference({ 3 }, { 1, 2, 3 }) })
-        assert.is_same({ 1 }, { statistics.difference({ 3, 3 }, { 2, 2 }) })
+        assert.is_same({ 1 }, { statistics.difference({ { 3 } }, { { 1, 2, 3 } }) })
+        assert.is_same({ 1 }, { statistics.difference({ { 3, 3 } }, { { 2, 2 } }) })
+    end)
+
+    it("of several samples a side count these alike", function()
+        -- by hand: means 3 and 8 against 2 and 6; variances of the means 1/3 and 1 against 1/3 and 4/3, a quarter of each: 0.75
+        -- in all; degrees of freedom 0.75^2 / ((1/12)^2 / 2 + (1/4)^2 / 2 + (1/12)^2 / 2 + (1/3)^2 / 2) = 6
+        local difference, interval = statistics.difference({ { 2, 3, 4 }, { 8, 8 + math.sqrt(3), 8 - math.sqrt(3) } },
+            { { 1, 2, 3 }, { 4, 6, 8 } })
+        assert.is_near(1.5, difference, 1e-12)
+        assert.is_near(2.447 * math.sqrt(0.75), interval, 1e-3)
+        assert.is_same({ 2 }, { statistics.difference({ { 2, 4 }, { 7 } }, { { 2, 4 }, { 2, 4 } }) })
     end)
 
     it("of two orders are Spearman's, ties shared", function()
@@ -229,6 +239,21 @@ describe("claims", function()
         assert.is_same({ "is not decided", 80 }, { word, claim.difference })
         assert.is_nil(claim.interval)
         assert.is_equal("is not decided", (verdict({ 90, 90 }, { 10, 10 })))
+    end)
+
+    it("compare the means of several results", function()
+        local function results(...)
+            local list = {}
+            for i, values in ipairs { ... } do
+                list[i] = { top1 = statistics.spread(values) }
+            end
+            return list
+        end
+        with_experiment({}, function(x)
+            local claim = x:claim("Both", results({ 5, 6, 7 }, { 85.0, 85.2, 84.9 }), results({ 4, 5, 6 }, { 84.1, 84.5, 84.3 }))
+            assert.is_near((1 + 85.0333333 - 84.3) / 2, claim.difference, 1e-6)
+            assert.is_equal("is not decided", claim.verdict)
+        end)
     end)
 end)
 

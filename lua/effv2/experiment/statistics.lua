@@ -13,20 +13,35 @@ end
 local T = { 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
     2.110, 2.101, 2.093, 2.086 }
 
---- The mean of a minus that of b, and half the width of its 95 % interval (Welch's, degrees of freedom rounded down; nil
--- where a list has one value only, or none of the two deviates).
+--- Of the mean of several samples' means: the mean, its variance, and the sum that its degrees of freedom are made of; no
+-- variance where a sample has one value only.
+local function mean_of_means(samples)
+    local mean, variance, sum = 0, 0, 0
+    for _, values in ipairs(samples) do
+        local sample = statistics.spread(values)
+        mean = mean + sample.mean / #samples
+        if not sample.deviation then
+            variance = nil
+        elseif variance then
+            local part = (sample.deviation / #samples) ^ 2 / #values
+            variance, sum = variance + part, sum + part ^ 2 / (#values - 1)
+        end
+    end
+    return mean, variance, sum
+end
+
+--- How far one side is above the other, and half the width of the 95 % interval (Welch's, degrees of freedom rounded down;
+-- nil where a sample has one value only, or none deviates).
+-- @param a, b lists of samples, each a list of values: the samples of a side count alike, however many values they have
 function statistics.difference(a, b)
-    local first, second = statistics.spread(a), statistics.spread(b)
-    local difference = first.mean - second.mean
-    if not first.deviation or not second.deviation then
+    local first, first_variance, first_sum = mean_of_means(a)
+    local second, second_variance, second_sum = mean_of_means(b)
+    local difference, variance = first - second, first_variance and second_variance and first_variance + second_variance
+    if not variance or variance == 0 then
         return difference
     end
-    local va, vb = first.deviation ^ 2 / #a, second.deviation ^ 2 / #b
-    if va + vb == 0 then
-        return difference
-    end
-    local freedom = (va + vb) ^ 2 / (va ^ 2 / (#a - 1) + vb ^ 2 / (#b - 1))
-    return difference, T[math.min(#T, math.max(1, math.floor(freedom + 1e-9)))] * math.sqrt(va + vb)
+    local freedom = math.floor(variance ^ 2 / (first_sum + second_sum) + 1e-9)
+    return difference, T[math.min(#T, math.max(1, freedom))] * math.sqrt(variance)
 end
 
 --- The rank correlation of two lists of numbers, from -1 to 1 (Spearman's, ties share their ranks); nil where all

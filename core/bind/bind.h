@@ -90,6 +90,7 @@ void eff_open_kernels(lua_State *L);
 void eff_open_profile(lua_State *L);
 void eff_open_optim(lua_State *L);
 void eff_open_io(lua_State *L);
+void eff_open_lock(lua_State *L);
 void eff_open_json(lua_State *L);
 void eff_open_database(lua_State *L);
 void eff_open_process(lua_State *L);

@@ -20,6 +20,7 @@ int luaopen_effv2_core(lua_State *L)
     eff_open_profile(L);
     eff_open_optim(L);
     eff_open_io(L);
+    eff_open_lock(L);
     eff_open_json(L);
     eff_open_database(L);
     eff_open_process(L);

@@ -45,6 +45,11 @@ typedef struct eff_dir_list {
 eff_status eff_dir_list_read(eff_dir_list *list, const char *path);
 void eff_dir_list_free(eff_dir_list *list);
 
+/* Takes a folder for one holder, until eff_dir_unlock or the end of the process. EFF_E_STATE when somebody has it, a
+ * second one in this process too. Where the file system knows no locks nobody is kept out. */
+eff_status eff_dir_lock(int *lock, const char *path);
+void eff_dir_unlock(int lock);
+
 /* ---- replacing a file whole ----
  *
  * The bytes go to PATH.tmp beside it; commit forces them to the disk, renames the file over PATH and forces the

@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static eff_atomic_file *begin(const char *path)
 {
@@ -272,6 +274,33 @@ static void lists_folders_sorted(void **state)
     assert_int_equal(list.count, 0);
 }
 
+static void a_folder_has_one_holder(void **state)
+{
+    (void)state;
+    const char *path = in_scratch("held");
+    int first, second;
+    assert_int_equal(eff_dir_create(path), EFF_OK);
+    assert_int_equal(eff_dir_lock(&first, path), EFF_OK);
+    assert_int_equal(eff_dir_lock(&second, path), EFF_E_STATE);
+    assert_contains(eff_message(), "held is in use by another process");
+    eff_dir_unlock(first);
+    assert_int_equal(eff_dir_lock(&second, path), EFF_OK);
+    eff_dir_unlock(second);
+
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(eff_dir_lock(&first, path) != EFF_OK); /* its end gives the folder back */
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(eff_dir_lock(&first, path), EFF_OK);
+    eff_dir_unlock(first);
+
+    assert_int_equal(eff_dir_lock(&first, in_scratch("missing-folder")), EFF_E_IO);
+    assert_contains(eff_message(), "cannot open the folder: No such file");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +317,7 @@ int main(void)
         cmocka_unit_test(a_failed_append_leaves_whole_lines),
         cmocka_unit_test(makes_folders),
         cmocka_unit_test(lists_folders_sorted),
+        cmocka_unit_test(a_folder_has_one_holder),
     };
     return cmocka_run_group_tests_name("io file", tests, scratch_setup, scratch_teardown);
 }

@@ -526,7 +526,7 @@ describe("the results of an experiment", function()
     end)
 end)
 
--- ---- being killed -----------------------------------------------------------------------------------
+-- ---- being disturbed --------------------------------------------------------------------------------
 
 local function wait_until(condition, what)
     for _ = 1, 20000 do
@@ -538,6 +538,40 @@ local function wait_until(condition, what)
     end
     error("waited a minute for " .. what)
 end
+
+describe("an experiment beside another that runs the same training", function()
+    teardown(experiments.clean)
+
+    --- Whether a training has begun (and waits: nothing is reported in this test).
+    local function has_begun(folder)
+        local fine, rows = pcall(function()
+            local opened = store.open(folder .. "/out/.work/study.db", true)
+            local found = opened:rows "SELECT 1 FROM trials WHERE status = 'running' AND worker IS NOT NULL"
+            opened:close()
+            return found
+        end)
+        return fine and #rows > 0
+    end
+
+    it("waits for the record", function()
+        local folder = experiments.folder { one = experiments.script "one" }
+        assert.is_equal(0, (experiments.run(folder, "one", "out=out")))
+        local before = experiments.records(folder .. "/out")
+        local path, bytes = next(before)
+        local place = ("%s/out/.work/%s"):format(folder, path:match "([^/]+)%.json$")
+        assert(effv2.remove_file(path))
+        assert(effv2.make_dir(place))
+        local held = assert(effv2.lock_dir(place))
+        local waiting = experiments.start(folder, "one", {})
+        wait_until(function() return has_begun(folder) end, "the training")
+        effv2.sleep(0.5) -- the training itself would take a tenth of that
+        assert.is_false(effv2.file_exists(path))
+        assert(effv2.write_file(path, bytes))
+        held:release()
+        assert.is_same({ "exit", 0 }, { effv2.look_at_process(waiting, true) }, effv2.read_file(folder .. "/output"))
+        assert.is_same(before, (experiments.records(folder .. "/out")))
+    end)
+end)
 
 describe("an experiment that is killed", function()
     teardown(experiments.clean)

@@ -283,6 +283,24 @@ describe("a resumed training", function()
         assert.matches("holds a run already: continue it with resume=", message_of(support.train, { run = reference }))
     end)
 
+    it("refuses a run that is at work, and lets go of it at its end, however that comes", function()
+        local folder = support.new_name()
+        local messages = {}
+        assert.matches("on purpose", message_of(support.train, { run = folder, epochs = 4, on_epoch = function()
+            messages[1] = message_of(support.train, { resume = folder })
+            messages[2] = message_of(support.train, { run = folder })
+            error("on purpose", 0)
+        end }))
+        for _, message in ipairs(messages) do
+            assert.matches(folder .. " is in use by another process (wait until it ends, or name another folder with run=)",
+                message, 1, true)
+        end
+        assert.is_equal(2, #messages)
+        assert.matches("holds a run already", message_of(support.train, { run = folder }))
+        support.train { resume = folder }
+        support.train { resume = folder }
+    end)
+
     it("refuses other settings, naming them, and leaves the run as it was", function()
         local folder = stopped { stop_after = 2 }
         for name, change in pairs {

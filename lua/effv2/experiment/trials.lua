@@ -48,6 +48,20 @@ local function remove_folder(path)
     core.remove_file(path)
 end
 
+--- Makes a folder and takes it, once nobody else has it: another experiment may run the same training.
+local function wait_for(folder)
+    while true do
+        assert(core.make_dir(folder))
+        local lock, message, code = core.lock_dir(folder)
+        if lock then
+            return lock
+        elseif code ~= "state" and core.dir_exists(folder) then
+            error(message, 0)
+        end
+        core.sleep(1)
+    end
+end
+
 --- What a trial does: its training, unless a record has it.
 -- @param text the plan of write_objective
 function trials.objective(text)
@@ -55,14 +69,18 @@ function trials.objective(text)
     local kept = records.open(plan.records)
     return function(trial)
         local settings = plan.trainings[trial.params.training][trial.seed + 1]
-        local run, result = ("%s/%s"):format(plan.scratch, training.key(settings)), kept:find(settings)
+        local folder = ("%s/%s"):format(plan.scratch, training.key(settings))
+        local lock = wait_for(folder)
+        local result = kept:find(settings)
         if not result then
             result = training.run(settings, {
-                path = plan.path, run = run, workers = plan.workers, report = function(epoch, top1) trial:report(epoch, top1) end,
+                path = plan.path, run = folder .. "/run", workers = plan.workers,
+                report = function(epoch, top1) trial:report(epoch, top1) end,
             })
             kept:keep(settings, result)
         end
-        remove_folder(run)
+        remove_folder(folder)
+        lock:release()
         return result.top1
     end
 end

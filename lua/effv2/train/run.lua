@@ -28,24 +28,41 @@ local function claim_fresh_folder(label)
     return folder
 end
 
---- Makes the folder of a new run; one that already holds a run is refused.
+--- The run in a folder, which is this process's until Run:release.
+local function take(folder)
+    local lock, message, code = core.lock_dir(folder)
+    if not lock then
+        local cure = code == "state" and " (wait until it ends, or name another folder with run=)" or ""
+        error(message .. cure, 0)
+    end
+    return setmetatable({ folder = folder, lock = lock }, Run)
+end
+
+--- Makes the folder of a new run; one that already holds a run, or is another process's, is refused.
 function run.create(folder, label)
     if not folder then
-        return setmetatable({ folder = claim_fresh_folder(label) }, Run)
+        return take(claim_fresh_folder(label))
     end
+    assert(core.make_dir(folder .. "/checkpoints"))
+    local taken = take(folder)
     if core.file_exists(folder .. "/config.json") then
+        taken:release()
         error(("%s holds a run already: continue it with resume=%s, or name another folder with run="):format(folder,
             folder), 0)
     end
-    assert(core.make_dir(folder .. "/checkpoints"))
-    return setmetatable({ folder = folder }, Run)
+    return taken
+end
+
+--- Gives the folder back. The end of the process does so too.
+function Run:release()
+    self.lock:release()
 end
 
 function Run:write_settings(settings)
     assert(core.write_file(self.folder .. "/config.json", core.json_encode(settings, true) .. "\n"))
 end
 
---- Opens an existing run's folder to go on.
+--- Opens an existing run's folder to go on; one that another process is at work in is refused.
 function run.open(folder)
     if not core.dir_exists(folder) then
         error(("resume=%s: there is no such folder"):format(folder), 0)
@@ -54,7 +71,7 @@ function run.open(folder)
         error(("resume=%s: no run is there, or it ended before its first checkpoint: start it with run=%s"):format(folder,
             folder), 0)
     end
-    return setmetatable({ folder = folder }, Run)
+    return take(folder)
 end
 
 --- The settings that a run was started with, a table; nil, message when they cannot be read.

@@ -470,25 +470,36 @@ function Trainer:result()
     }
 end
 
+--- Takes the run's folder, and trains to the end.
+function Trainer:train()
+    if self.o.resume then
+        self:resume()
+    else
+        self:start()
+    end
+    self.first_step = self.state.step
+    self.bar = progress.new(self.total, self:work_function(), function(line) self.run:log(line) end)
+    self:announce()
+    self.bar:begin(self.state.step)
+    self.o.model:train()
+    local ok, message = pcall(self.loop, self)
+    self:close_loader()
+    if not ok then
+        self:leave_after_error(message)
+    end
+    self.bar:clear()
+end
+
 --- Trains with the checked arguments of effv2.train.
 function trainer.run(o)
     local t = trainer.new(o)
-    if o.resume then
-        t:resume()
-    else
-        t:start()
+    local ok, message = pcall(t.train, t)
+    if t.run then
+        t.run:release()
     end
-    t.first_step = t.state.step
-    t.bar = progress.new(t.total, t:work_function(), function(line) t.run:log(line) end)
-    t:announce()
-    t.bar:begin(t.state.step)
-    o.model:train()
-    local ok, message = pcall(t.loop, t)
-    t:close_loader()
     if not ok then
-        t:leave_after_error(message)
+        error(message, 0)
     end
-    t.bar:clear()
     return t:result()
 end
 

@@ -8,6 +8,7 @@
 -- of its seed and of what it was told, so a command that was killed goes on by asking and telling again from the records.
 local effv2 = require "effv2"
 local experiment, report, search = effv2.experiment, effv2.report, effv2.search
+local searches = require "effv2.experiment.searches"
 
 local x = experiment {
     name = "search_strategies", title = "The search: random, reinforcement learning, evolution", section = "3.3",
@@ -69,47 +70,20 @@ local STRATEGIES = {
 
 -- ---- the searches, and what they ask for -------------------------------------------------------------
 
-local function new_searches()
-    local list = {}
-    for _, kind in ipairs(STRATEGIES) do
-        for seed = 0, x.cfg.seeds - 1 do
-            local strategy = kind.make(experiment.changed(kind.settings, { seed = seed, space = space }))
-            list[#list + 1] = { kind = kind.name, seed = seed, strategy = strategy, trials = {} }
-        end
-    end
-    return list
-end
+local contest = searches.new { space = space, strategies = STRATEGIES, seeds = x.cfg.seeds }
 
---- The trainings of networks, each once, and where the result of each architecture's name will be.
-local function arms_of(asked)
-    local arms, places = {}, {}
-    for _, list in ipairs(asked) do
-        for _, architecture in ipairs(list) do
-            local name = space:name(architecture)
-            if not places[name] then
-                local network = { model = space:stages(architecture), options = { bn_momentum = 0.9 } }
-                arms[#arms + 1] = { name = name, training = experiment.with_network(network) }
-                places[name] = #arms
-            end
-        end
+--- The trainings of architectures.
+local function arms_of(architectures)
+    local arms = {}
+    for i, architecture in ipairs(architectures) do
+        local network = { model = space:stages(architecture), options = { bn_momentum = 0.9 } }
+        arms[i] = { name = space:name(architecture), training = experiment.with_network(network) }
     end
-    return arms, places
-end
-
---- What each search asks for next.
-local function ask_all(searches, count)
-    local asked = {}
-    for i, one in ipairs(searches) do
-        asked[i] = {}
-        for k = 1, count do
-            asked[i][k] = one.strategy:ask()
-        end
-    end
-    return asked
+    return arms
 end
 
 if x.cfg.dry_run then
-    local first = arms_of(ask_all(new_searches(), math.min(settings.round, trial_count)))
+    local first = arms_of((contest:distinct(contest:ask(math.min(settings.round, trial_count)))))
     print(space)
     print "trainings: at most, since a network is trained once for all searches; done: of those that are asked for first"
     print(effv2.json_encode {
@@ -176,51 +150,11 @@ local function judge(architecture, result)
     return trial
 end
 
---- Asks every search for its next networks, trains them side by side, and tells each search what its own were worth.
-local function run_round(searches, count)
-    local asked = ask_all(searches, count)
-    local arms, places = arms_of(asked)
-    local found = x:train(arms, settings.proxy, 1)
-    for i, one in ipairs(searches) do
-        for _, architecture in ipairs(asked[i]) do
-            local trial = judge(architecture, found[places[space:name(architecture)]])
-            one.strategy:tell(architecture, trial.reward)
-            table.insert(one.trials, trial)
-        end
-    end
-end
-
-local function run_searches()
-    local searches = new_searches()
-    for first = 1, trial_count, settings.round do
-        run_round(searches, math.min(settings.round, trial_count - first + 1))
-        io.stderr:write(("%d of %d trials of %d searches\n"):format(#searches[1].trials, trial_count, #searches))
-    end
-    return searches
-end
-
-local searches = run_searches()
+contest:run(trial_count, settings.round, function(architectures)
+    return x:train(arms_of(architectures), settings.proxy, 1)
+end, judge)
 
 -- ---- what they found --------------------------------------------------------------------------------
-
-local function of_kind(kind)
-    local list = {}
-    for _, one in ipairs(searches) do
-        if one.kind == kind then
-            list[#list + 1] = one
-        end
-    end
-    return list
-end
-
---- The trial of the highest reward among the first so many (all when not given).
-local function best_of(trials, count)
-    local best
-    for i = 1, count or #trials do
-        best = (not best or trials[i].reward > best.reward) and trials[i] or best
-    end
-    return best
-end
 
 local function rewards_of(trials, first)
     local list = {}
@@ -240,22 +174,13 @@ local function mean_reward_of_last(trials)
     return experiment.spread(rewards_of(trials, math.floor(#trials * 2 / 3) + 1)).mean
 end
 
---- The spread over the searches of a kind of f(trials); as a result that x:claim compares.
-local function over_seeds(kind, f)
-    local values = {}
-    for i, one in ipairs(of_kind(kind)) do
-        values[i] = f(one.trials)
-    end
-    return { top1 = experiment.spread(values) }
-end
-
 local function best_reward(trials, count)
-    return 100 * best_of(trials, count).reward
+    return 100 * searches.best_trial(trials, count).reward
 end
 
 local function write_trials()
     local rows = {}
-    for _, one in ipairs(searches) do
+    for _, one in ipairs(contest.list) do
         for i, t in ipairs(one.trials) do
             rows[#rows + 1] = { one.kind, one.seed, i, t.name, t.accuracy, t.S, t.P, t.reward }
         end
@@ -268,22 +193,19 @@ local function write_trials()
 end
 
 write_trials()
-local median, bests, rows, series, winner = over_seeds("random", median_reward), {}, {}, {}, nil
+local median, bests, rows, series = contest:over_seeds("random", median_reward), {}, {}, {}
 for i, kind in ipairs(STRATEGIES) do
-    local best, points = nil, {}
-    for _, one in ipairs(of_kind(kind.name)) do
-        best = best_of { best or one.trials[1], best_of(one.trials) }
-    end
+    local best, points = contest:best(kind.name), {}
     for trial = 1, trial_count do
-        points[trial] = { trial, over_seeds(kind.name, function(trials) return best_reward(trials, trial) end).top1.mean }
+        local so_far = contest:over_seeds(kind.name, function(trials) return best_reward(trials, trial) end)
+        points[trial] = { trial, so_far.top1.mean }
     end
-    bests[kind.name] = over_seeds(kind.name, best_reward)
+    bests[kind.name] = contest:over_seeds(kind.name, best_reward)
     rows[i] = {
-        kind.name, bests[kind.name].top1, over_seeds(kind.name, mean_reward_of_last).top1, best.name, 100 * best.accuracy, best.S,
-        best.P,
+        kind.name, bests[kind.name].top1, contest:over_seeds(kind.name, mean_reward_of_last).top1, best.name, 100 * best.accuracy,
+        best.S, best.P,
     }
     series[i] = { name = kind.name, style = "steps", points = points }
-    winner = best_of { winner or best, best }
 end
 rows[#rows + 1] = { "median random network", median.top1 }
 series[#series + 1] = {
@@ -292,6 +214,7 @@ series[#series + 1] = {
 
 -- ---- the winner, beside a network made by hand -------------------------------------------------------
 
+local winner = contest:best()
 local winner_path = ("%s/%s-winner.lua"):format(x.folder, x.cfg.scale)
 assert(effv2.models.write(winner_path, space:stages(winner.architecture),
     ("%s, reward %.4f"):format(winner.name, winner.reward)))
@@ -337,16 +260,6 @@ local comparison = {
 
 -- ---- the report -------------------------------------------------------------------------------------
 
-local function count_networks()
-    local seen, count = {}, 0
-    for _, one in ipairs(searches) do
-        for _, trial in ipairs(one.trials) do
-            count, seen[trial.name] = count + (seen[trial.name] and 0 or 1), true
-        end
-    end
-    return count
-end
-
 local claims = {}
 for i, kind in ipairs(STRATEGIES) do
     claims[i] = x:claim(("The best of %s is better than the median random network"):format(kind.name), bests[kind.name], median,
@@ -375,7 +288,7 @@ x:report {
             .. "pixels, and judged on %d training pictures that were held out. The best of many is in part the luckiest; the "
             .. "comparison above trains anew, longer, and judges on the test pictures. With the same seed evolution begins with "
             .. "the networks of random search. The paper gives no rewards to compare with. Every trial is in "
-            .. "%s-trials.csv."):format(trial_count, settings.round, count_networks(),
+            .. "%s-trials.csv."):format(trial_count, settings.round, contest:count_networks(),
             proxy.epochs or x.scale.training.epochs, proxy.eval_size, proxy.data.minival, x.cfg.scale),
         ("The reward is accuracy * S^-0.07 * P^-0.05, S and P as shares of %s (%.1f ms for 16 images of %d pixels on one core, "
             .. "%d parameters). S is predicted by a linear model, fitted to %d random networks of the space that were timed on "

@@ -33,9 +33,10 @@ static bool is_bad_file(eff_status status)
 
 eff_status eff_unreadable_note(eff_unreadable *u, eff_status failure, int64_t index, char *why)
 {
-    if (u->skip && is_bad_file(failure) && !is_listed(u, index)) return add(u, index, why);
+    bool skipped = u->skip && is_bad_file(failure);
+    if (skipped && !is_listed(u, index)) return add(u, index, why);
     eff_status status = EFF_OK;
-    if (!u->skip || !is_bad_file(failure)) {
+    if (!skipped) {
         const char *cure = is_bad_file(failure) ? " (replace or remove it, or accept it: on_bad = \"skip\")" : "";
         status = eff_fail(failure, "%s%s", why ? why : "a picture could not be read", cure);
     }

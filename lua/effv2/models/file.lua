@@ -2,6 +2,7 @@
 --
 -- A file holds data in Lua's notation. It is parsed here and never run: numbers, texts, true, false, and tables of them.
 local core = require "effv2.core"
+local names_of = require "effv2.names_of"
 local stages = require "effv2.models.stages"
 
 local file = {}
@@ -16,12 +17,7 @@ for i, name in ipairs(ORDER) do
 end
 
 local function sorted_fields(t)
-    local names = {}
-    for name in pairs(t) do
-        if type(name) == "string" then
-            names[#names + 1] = name
-        end
-    end
+    local names = names_of(t)
     table.sort(names, function(a, b)
         local first, second = rank[a] or #ORDER + 1, rank[b] or #ORDER + 1
         if first ~= second then

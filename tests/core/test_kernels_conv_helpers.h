@@ -90,21 +90,21 @@ static inline void check_variant(const eff_variant *v, const eff_conv_shape *s, 
                                  eff_conv_output to, const real *want, const real *scale, double factor)
 {
     static const char *const names[] = {"forward", "backward_data", "backward_weights"};
+    const eff_conv_kernels *k = v->kernels;
     char what[256];
     snprintf(what, sizeof what, "%s %s n%d %dx%d c%d o%d k%dx%d s%dx%d d%d g%d", v->name, names[pass], (int)s->n,
              (int)s->h, (int)s->w, (int)s->c, (int)s->o, (int)s->kh, (int)s->kw, (int)s->stride_h, (int)s->stride_w,
              (int)s->dilation_h, (int)s->groups);
     int64_t count = output_count(a, pass);
     eff_set_threads(1);
-    real *first = run_pass(v->kernels, s, pass, a->x, a->w, to, a->dy, count);
+    real *first = run_pass(k, s, pass, a->x, a->w, to, a->dy, count);
     assert_close(first, want, scale, factor, count, what);
     for (int threads = 2; threads <= MOST_TEST_THREADS; threads++) {
         eff_set_threads(threads);
-        real *got = run_pass(v->kernels, s, pass, a->x, a->w, to, a->dy, count);
+        real *got = run_pass(k, s, pass, a->x, a->w, to, a->dy, count);
         assert_same_bits(got, first, count, what);
         free(got);
     }
-    const eff_conv_kernels *k = v->kernels;
     if (pass == EFF_FORWARD && k->pack) {
         real *got = run_packed(k, s, a, to);
         assert_same_bits(got, first, count, "packed weights");
